@@ -1,0 +1,67 @@
+/** One member as the cluster knows it. `name` and `clientUrls` stay empty until it has started. */
+export interface Member {
+  readonly id: bigint;
+  readonly peerUrls: readonly string[];
+  readonly isLearner: boolean;
+  readonly name: string;
+  readonly clientUrls: readonly string[];
+}
+
+/** Lower-case hexadecimal without leading zeros: how ids stand in keys, headers and logs. */
+export function idToHex(id: bigint): string {
+  return id.toString(16);
+}
+
+/**
+ * The stored JSON of a member: field order, omissions and escapes of Go's encoder, because other
+ * members read it and snapshots are compared byte for byte (formats: bucket `members`).
+ * A conf change's context has `id` 0 left out.
+ */
+export function memberToJson(member: Member, options: { withId: boolean }): string {
+  const fields: string[] = [];
+  if (options.withId) fields.push(`"id":${member.id}`);
+  fields.push(`"peerURLs":${goJson(member.peerUrls)}`);
+  if (member.isLearner) fields.push(`"isLearner":true`);
+  if (member.name !== "") fields.push(`"name":${goJson(member.name)}`);
+  if (member.clientUrls.length > 0) fields.push(`"clientURLs":${goJson(member.clientUrls)}`);
+  return `{${fields.join(",")}}`;
+}
+
+/** Reads a member whose id may exceed 2^53. Throws SyntaxError on text that is no member. */
+export function memberFromJson(text: string): Member {
+  const raw = parseExact(text) as Partial<Record<string, unknown>> | null;
+  if (raw === null || typeof raw !== "object") throw new SyntaxError("a member is an object");
+  return {
+    id: raw["id"] === undefined ? 0n : BigInt(raw["id"] as bigint | number),
+    peerUrls: strings(raw["peerURLs"]),
+    isLearner: raw["isLearner"] === true,
+    name: typeof raw["name"] === "string" ? raw["name"] : "",
+    clientUrls: strings(raw["clientURLs"]),
+  };
+}
+
+/** Ids of a JSON array such as `[8630161756594109333]`, exactly. */
+export function parseIdArray(value: unknown): bigint[] {
+  return Array.isArray(value) ? value.map((id) => BigInt(id as bigint)) : [];
+}
+
+/** JSON in which every whole number becomes a bigint, so that 64-bit ids survive. */
+export function parseExact(text: string): unknown {
+  const revive = (_key: string, value: unknown, context: { source?: string }): unknown =>
+    typeof value === "number" && Number.isInteger(value) && context.source !== undefined
+      ? BigInt(context.source)
+      : value;
+  return JSON.parse(text, revive as (key: string, value: unknown) => unknown);
+}
+
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** Go's encoding/json also escapes what could end a script element. */
+function goJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
