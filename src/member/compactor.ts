@@ -1,0 +1,96 @@
+import { PageMiss } from "../bolt/index.ts";
+import type { Store } from "../mvcc/index.ts";
+import type { Meters } from "./meters.ts";
+import type { TimePort } from "./ports.ts";
+import type { Slicer } from "./slices.ts";
+
+type Job = ReturnType<Store["runCompaction"]>;
+
+/**
+ * Carries compactions out behind the requests: a batch of records, a pause, the next batch. Each
+ * step runs on the ready loop, which alone may write.
+ */
+export class Compactor {
+  readonly #store: Store;
+  readonly #slicer: Slicer;
+  readonly #time: TimePort;
+  readonly #pauseMs: number;
+  readonly #wake: () => void;
+  readonly #meters: Meters;
+  #begunAt = 0;
+  #job: Job | undefined;
+  #notBefore = 0;
+  #waiting: { revision: number; done: () => void }[] = [];
+  /** Revision up to which everything superfluous is gone. */
+  #finishedRevision = -1;
+
+  constructor(options: {
+    store: Store;
+    slicer: Slicer;
+    time: TimePort;
+    pauseMs: number;
+    wake: () => void;
+    meters: Meters;
+  }) {
+    this.#store = options.store;
+    this.#slicer = options.slicer;
+    this.#time = options.time;
+    this.#pauseMs = options.pauseMs;
+    this.#wake = options.wake;
+    this.#meters = options.meters;
+  }
+
+  get isDue(): boolean {
+    if (this.#job === undefined && this.#store.compactionsPending === 0) return false;
+    return this.#time.now() >= this.#notBefore;
+  }
+
+  /** Resolves when the compaction to the revision, or a later one, is done. */
+  finished(revision: number): Promise<void> {
+    if (this.#finishedRevision >= revision) return Promise.resolve();
+    return new Promise((done) => this.#waiting.push({ revision, done }));
+  }
+
+  /** Runs one slice, and rests after the last one of a batch: requests are applied in between. */
+  async step(pausing: () => void): Promise<void> {
+    const begun = this.#time.now();
+    if (this.#job === undefined) {
+      this.#begunAt = begun;
+      this.#job = this.#store.runCompaction();
+    }
+    const step = this.#job.next();
+    if (step.done === true) {
+      this.#job = undefined;
+      this.#measure(begun, step.value.deleted);
+      this.#finish(step.value.revision);
+      return;
+    }
+    this.#meters.compactionPauseMs.observe(this.#time.now() - begun);
+    if (step.value === "batch") {
+      this.#rest();
+      return;
+    }
+    await this.#slicer.giveWay(step.value instanceof PageMiss ? step.value : undefined, pausing);
+  }
+
+  #measure(stepBegun: number, deleted: number): void {
+    const now = this.#time.now();
+    this.#meters.compactionPauseMs.observe(now - stepBegun);
+    this.#meters.compactionTotalMs.observe(now - this.#begunAt);
+    this.#meters.compactedKeys += deleted;
+    this.#meters.compactionEndedAt = now;
+  }
+
+  #rest(): void {
+    this.#notBefore = this.#time.now() + this.#pauseMs;
+    void this.#time.sleep(this.#pauseMs).then(this.#wake);
+  }
+
+  #finish(revision: number): void {
+    this.#finishedRevision = Math.max(this.#finishedRevision, revision);
+    const done = this.#waiting.filter((waiter) => waiter.revision <= revision);
+    this.#waiting = this.#waiting.filter((waiter) => waiter.revision > revision);
+    for (const waiter of done) waiter.done();
+    if (this.#store.compactionsPending > 0) this.#wake();
+  }
+}

@@ -1,0 +1,179 @@
+import { LEASE_COST } from "../apply/index.ts";
+import { keyToBytes } from "../base/index.ts";
+import type { ServerCall } from "../grpc/index.ts";
+import type { Lessor } from "../lease/index.ts";
+import type { Slices } from "../mvcc/index.ts";
+import {
+  api,
+  CODE,
+  decodeMessage,
+  encodeMessage,
+  fail,
+  Reader,
+  REQUEST,
+  VARINT,
+  Writer,
+} from "../proto/index.ts";
+import type { Answer } from "./answer.ts";
+import type { Service } from "./service.ts";
+
+/** Lease ids drawn here are positive: the top bit of a request id is cleared. */
+const POSITIVE = 0x7fff_ffff_ffff_ffffn;
+
+export function grant(service: Service, bytes: Uint8Array, answer: Answer): void {
+  const request = decodeMessage(api.LeaseGrantRequest, bytes);
+  if (service.refuseForQuota(LEASE_COST, answer)) return;
+  if (request.ID !== 0n) {
+    service.propose(REQUEST.leaseGrant, bytes, answer);
+    return;
+  }
+  const ID = service.member.nextId() & POSITIVE;
+  const drawn = encodeMessage(api.LeaseGrantRequest, { TTL: request.TTL, ID });
+  service.propose(REQUEST.leaseGrant, drawn, answer);
+}
+
+export function revoke(service: Service, bytes: Uint8Array, answer: Answer): void {
+  decodeMessage(api.LeaseRevokeRequest, bytes);
+  service.member.propose(REQUEST.leaseRevoke, bytes, answer);
+}
+
+export function timeToLive(service: Service, bytes: Uint8Array, answer: Answer): void {
+  const { ID, keys } = decodeMessage(api.LeaseTimeToLiveRequest, bytes);
+  service.linearizable(answer, () => {
+    const { lessor } = service.state;
+    const now = service.member.now();
+    const lease = lessor.get(ID);
+    const gone = lease === undefined || lessor.isExpired(lease, now);
+    const head = encodeMessage(api.LeaseTimeToLiveResponse, {
+      header: service.header(),
+      ID,
+      TTL: gone ? -1 : lessor.remainingSeconds(lease, now),
+      grantedTTL: gone ? 0 : lease.ttlSeconds,
+    });
+    if (gone || !keys) answer.reply(head);
+    else service.run(encodeKeys(lease.keys), (chunks) => answer.reply([head, ...chunks]));
+  });
+}
+
+/** Elements of a reply that are encoded in one slice, into one part of it. */
+const ELEMENTS_PER_SLICE = 2000;
+
+/** LeaseTimeToLiveResponse: 5 keys. */
+function encodeKeys(keys: ReadonlySet<string>): Slices<Uint8Array[]> {
+  return encodeInSlices(keys, (w, key) => w.messageField(5, keyToBytes(key)));
+}
+
+function* encodeInSlices<T>(
+  elements: Iterable<T>,
+  write: (w: Writer, element: T) => void,
+): Slices<Uint8Array[]> {
+  const chunks: Uint8Array[] = [];
+  const w = new Writer(4096);
+  let count = 0;
+  for (const element of elements) {
+    write(w, element);
+    if (++count % ELEMENTS_PER_SLICE !== 0) continue;
+    chunks.push(w.copy());
+    w.reset();
+    yield undefined;
+  }
+  chunks.push(w.copy());
+  return chunks;
+}
+
+export function leases(service: Service, bytes: Uint8Array, answer: Answer): void {
+  decodeMessage(api.LeaseLeasesRequest, bytes);
+  const head = encodeMessage(api.LeaseLeasesResponse, { header: service.header() });
+  service.run(encodeIds(service.state.lessor), (chunks) => answer.reply([head, ...chunks]));
+}
+
+/** LeaseLeasesResponse: 2 leases, each a LeaseStatus: 1 ID. */
+function* encodeIds(lessor: Lessor): Slices<Uint8Array[]> {
+  return yield* encodeInSlices(yield* lessor.ids(), (w, id) => {
+    const status = w.open(2);
+    w.bigField(1, id);
+    w.close(status);
+  });
+}
+
+/**
+ * A stream of renewals, each answered in turn. A lease that is gone has TTL 0. Requests that come
+ * faster than they are answered wait in the stream's flow control.
+ */
+export function keepAlive(service: Service, call: ServerCall): void {
+  let previous: Promise<void> | undefined;
+  call.onMessage = (bytes) => {
+    const id = decodeKeepAlive(bytes);
+    const header = { revision: service.revision, raftTerm: service.raftTerm };
+    const ttlSeconds = previous === undefined ? renewNow(service, id) : undefined;
+    if (ttlSeconds !== undefined) {
+      call.send(encodeRenewal(service, header, id, ttlSeconds));
+      return;
+    }
+    const mine = (previous ?? Promise.resolve())
+      .then(() => renewLater(service, id))
+      .then((renewed) => {
+        if (typeof renewed === "number") call.send(encodeRenewal(service, header, id, renewed));
+        else call.end(renewed);
+        if (previous === mine) previous = undefined;
+      });
+    previous = mine;
+    service.member.spawn(mine);
+  };
+  call.onHalfClose = () => {
+    const end = () => call.end({ code: CODE.ok, message: "" });
+    if (previous === undefined) end();
+    else service.member.spawn(previous.then(end));
+  };
+}
+
+/** Renews a lease that is known and alive; undefined when it takes a closer look. */
+function renewNow(service: Service, id: bigint): number | undefined {
+  const { lessor } = service.state;
+  const lease = lessor.get(id);
+  const now = service.member.now();
+  if (lease === undefined || !lessor.isPrimary || lessor.isExpired(lease, now)) return undefined;
+  // What a checkpoint has left of it must be taken back first.
+  if (lease.remainingSeconds > 0) return undefined;
+  return lessor.renew(lease, now);
+}
+
+/**
+ * Waits for what may be on its way: the grant in the log, the revoke of an expired lease, or word
+ * to all members that the lease has its whole time again.
+ */
+async function renewLater(service: Service, id: bigint) {
+  const failure = await service.member.caughtUp();
+  if (failure !== undefined) return failure;
+  const { lessor } = service.state;
+  const lease = lessor.get(id);
+  if (lease !== undefined && lessor.isExpired(lease, service.member.now())) {
+    if (!(await service.member.leases.revoked(lease))) return fail("timeout");
+  } else if (lease !== undefined && lease.remainingSeconds > 0 && lessor.isPrimary) {
+    await service.member.leases.clearCheckpoint(lease);
+    if (lessor.get(id) === lease) return lessor.renew(lease, service.member.now());
+  }
+  return renewNow(service, id) ?? 0;
+}
+
+function decodeKeepAlive(bytes: Uint8Array): bigint {
+  let id = 0n;
+  const r = new Reader(bytes);
+  while (r.next()) {
+    if (r.tag === 8 + VARINT) id = r.signedBig();
+    else r.skip();
+  }
+  return id;
+}
+
+function encodeRenewal(
+  service: Service,
+  header: { revision: number; raftTerm: number },
+  id: bigint,
+  ttlSeconds: number,
+): Uint8Array {
+  const w = service.replies.start(header.revision, header.raftTerm);
+  w.bigField(2, id);
+  w.intField(3, ttlSeconds);
+  return w.view();
+}
