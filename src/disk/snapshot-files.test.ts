@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decodeSnapFile } from "../wal/index.ts";
+import { DiskError } from "./file-io.ts";
+import { MemoryFiles } from "./memory-files.ts";
+import { SnapshotFiles } from "./snapshot-files.ts";
+
+const confState = {
+  voters: [7n],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
+function make(): { files: MemoryFiles; snapshots: SnapshotFiles; warnings: string[] } {
+  const files = new MemoryFiles();
+  files.addDirectory("/snap");
+  const warnings: string[] = [];
+  const warn = (text: string) => warnings.push(text);
+  return {
+    files,
+    warnings,
+    snapshots: new SnapshotFiles({ directory: "/snap", io: files, kept: 2, warn }),
+  };
+}
+
+const snapshotAt = (index: number) => ({
+  meta: { index, term: 1, confState },
+  data: new Uint8Array([index]),
+});
+
+async function* chunks(...parts: (number[] | Error)[]): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    if (part instanceof Error) throw part;
+    yield Uint8Array.from(part);
+  }
+}
+
+test("a snapshot is written under its term and index", async () => {
+  const { files, snapshots } = make();
+  await snapshots.save(snapshotAt(5));
+  assert.deepEqual(await files.readdir("/snap"), ["0000000000000001-0000000000000005.snap"]);
+  const [name] = await files.readdir("/snap");
+  assert.equal(decodeSnapFile(files.contents(`/snap/${name}`)).meta.index, 5);
+});
+
+test("a received database gets its name when it is whole, then takes the place of db", async () => {
+  const { files, snapshots } = make();
+  assert.equal(await snapshots.receiveDatabase(9, chunks([1, 2], [3])), 3);
+  assert.deepEqual(await files.readdir("/snap"), ["0000000000000009.snap.db"]);
+  assert.ok(await snapshots.hasDatabase(9));
+  assert.ok(!(await snapshots.hasDatabase(8)));
+  await snapshots.adoptDatabase(9);
+  assert.deepEqual(files.contents("/snap/db"), Uint8Array.from([1, 2, 3]));
+});
+
+test("a database that ends early leaves nothing", async () => {
+  const { files, snapshots } = make();
+  const broken = snapshots.receiveDatabase(9, chunks([1, 2], new Error("connection lost")));
+  await assert.rejects(broken, /connection lost/);
+  assert.deepEqual(await files.readdir("/snap"), []);
+});
+
+test("adopting a database that is not there names it", async () => {
+  const { snapshots } = make();
+  await assert.rejects(snapshots.adoptDatabase(3), (error) => {
+    return error instanceof DiskError && error.message.includes("0000000000000003.snap.db");
+  });
+});
+
+test("purging keeps the newest files, and databases from the snapshot on", async () => {
+  const { files, snapshots, warnings } = make();
+  for (const index of [1, 2, 3, 10]) await snapshots.save(snapshotAt(index));
+  for (const index of [2, 3, 11]) await snapshots.receiveDatabase(index, chunks([1]));
+  files.addFile("/snap/db", new Uint8Array(1));
+  await snapshots.purge(3);
+  assert.deepEqual((await files.readdir("/snap")).toSorted(), [
+    "0000000000000001-0000000000000003.snap",
+    "0000000000000001-000000000000000a.snap",
+    "0000000000000003.snap.db",
+    "000000000000000b.snap.db",
+    "db",
+  ]);
+  assert.deepEqual(warnings, []);
+});

@@ -1,0 +1,103 @@
+import { join } from "node:path";
+import type { Snapshot } from "../proto/index.ts";
+import { encodeSnapFile, snapDatabaseIndex, snapDatabaseName, snapFileName } from "../wal/index.ts";
+import { type FileIo, orDiskError, renameFile, syncDirectory, writeNewFile } from "./file-io.ts";
+
+export interface SnapshotFilesOptions {
+  /** `member/snap`. */
+  readonly directory: string;
+  readonly io: FileIo;
+  /** How many `.snap` and how many `.snap.db` files to keep, `--max-snapshots`; 0 keeps all. */
+  readonly kept: number;
+  readonly warn: (text: string) => void;
+}
+
+/**
+ * The snapshot directory: `.snap` files that say which index a snapshot has, and databases that a
+ * leader sent. A file appears under its name whole and synced, or not at all.
+ */
+export class SnapshotFiles {
+  readonly #options: SnapshotFilesOptions;
+  #temporaries = 0;
+
+  constructor(options: SnapshotFilesOptions) {
+    this.#options = options;
+  }
+
+  /** Writes a `.snap` file. Throws DiskError. */
+  async save(snapshot: Snapshot): Promise<void> {
+    const { io, directory } = this.#options;
+    const temporary = this.#temporaryName();
+    await writeNewFile(io, join(directory, temporary), [encodeSnapFile(snapshot)]);
+    await this.#name(temporary, snapFileName(snapshot.meta.term, snapshot.meta.index));
+  }
+
+  /**
+   * Stores the database that belongs to a received snapshot. Resolves with its size. When the
+   * bytes end early, or the disk fails, nothing of it stays. Throws DiskError, and what
+   * `chunks` throws.
+   */
+  async receiveDatabase(index: number, chunks: AsyncIterable<Uint8Array>): Promise<number> {
+    const { io, directory } = this.#options;
+    const temporary = this.#temporaryName();
+    try {
+      const bytes = await writeNewFile(io, join(directory, temporary), chunks);
+      await this.#name(temporary, snapDatabaseName(index));
+      return bytes;
+    } catch (error) {
+      await io.unlink(join(directory, temporary)).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Whether the database of a received snapshot is there. Throws DiskError. */
+  async hasDatabase(index: number): Promise<boolean> {
+    return (await this.#list()).includes(snapDatabaseName(index));
+  }
+
+  /** Puts a received database in the place of the member's own, which must be closed. Throws DiskError. */
+  adoptDatabase(index: number): Promise<void> {
+    return this.#name(snapDatabaseName(index), "db");
+  }
+
+  /** Removes received databases of older snapshots and the oldest files above the number kept. */
+  async purge(snapshotIndex: number): Promise<void> {
+    const { kept, warn } = this.#options;
+    try {
+      const files = (await this.#list()).toSorted();
+      const databases = files.filter((file) => snapDatabaseIndex(file) !== undefined);
+      const old = databases.filter((file) => snapDatabaseIndex(file)! < snapshotIndex);
+      const current = databases.filter((file) => !old.includes(file));
+      const snaps = files.filter((file) => file.endsWith(".snap"));
+      await this.#remove([...old, ...oldest(current, kept), ...oldest(snaps, kept)]);
+    } catch (error) {
+      warn(`cannot remove old snapshots: ${(error as Error).message}`);
+    }
+  }
+
+  async #remove(files: readonly string[]): Promise<void> {
+    const { io, directory } = this.#options;
+    for (const file of files) await io.unlink(join(directory, file));
+    if (files.length > 0) await syncDirectory(io, directory);
+  }
+
+  #list(): Promise<string[]> {
+    const { io, directory } = this.#options;
+    return orDiskError(io.readdir(directory), { path: directory, doing: "list" });
+  }
+
+  #name(from: string, to: string): Promise<void> {
+    const { io, directory } = this.#options;
+    return renameFile(io, { directory, from, to });
+  }
+
+  /** `tmp*` files are removed at the next start, should the process not live to name them. */
+  #temporaryName(): string {
+    return `tmp${process.pid}-${this.#temporaries++}`;
+  }
+}
+
+/** The first of sorted names that are too many. */
+function oldest(files: readonly string[], kept: number): readonly string[] {
+  return kept === 0 ? [] : files.slice(0, Math.max(0, files.length - kept));
+}

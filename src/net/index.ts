@@ -1,0 +1,4 @@
+/** Ports to listen on, and who is connected to them. */
+export { type Address, listenOn, parseAddress } from "./addresses.ts";
+export { type OutputSource, writeOutput } from "./write-output.ts";
+export { Listener, type ListenerOptions, type Protocol } from "./listener.ts";
