@@ -1,0 +1,424 @@
+import { join } from "node:path";
+import { QUOTA_BYTES_ADVISED_MAX, State } from "../apply/index.ts";
+import { textToBytes } from "../base/index.ts";
+import type { Db } from "../bolt/index.ts";
+import { formatBytes, formatDuration } from "../cli/index.ts";
+import { idToHex, Members, memberToJson } from "../cluster/index.ts";
+import {
+  createWal,
+  type DataDir,
+  defragment,
+  DurableLog,
+  type OpenedWal,
+  openWal,
+  PageFile,
+  prepareDataDir,
+  removeUnfinished,
+  runWithPages,
+  SnapshotFiles,
+  v2StoreJson,
+  type WalFiles,
+  type WalOptions,
+  walExists,
+  withPages,
+} from "../disk/index.ts";
+import { Lessor } from "../lease/index.ts";
+import {
+  Member,
+  type MemberConfig,
+  Meters,
+  type NetworkPort,
+  type Ports,
+  Slicer,
+  type TimePort,
+} from "../member/index.ts";
+import { type ChangeList, Store } from "../mvcc/index.ts";
+import type { Logger } from "../observe/index.ts";
+import { EMPTY_CONF_STATE, MemoryStorage, RawNode } from "../raft/index.ts";
+import type { Config } from "./config.ts";
+import { type Host, machine } from "./host.ts";
+import { clusterId, memberId } from "../keys/index.ts";
+
+/** A reason not to start that the operator can do something about. */
+export class BootError extends Error {}
+
+export interface BootOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly onRevision: (changes: ChangeList) => void;
+  readonly flush: () => void;
+  readonly onFatal: (error: unknown) => void;
+}
+
+export interface Booted {
+  readonly member: Member;
+  readonly store: Store;
+  readonly isNew: boolean;
+}
+
+interface Ids {
+  readonly memberId: bigint;
+  readonly clusterId: bigint;
+}
+
+/** Nobody to send to: the member is alone in its cluster. */
+const NO_NETWORK: NetworkPort = { send: () => {} };
+
+/** `quota`-independent bounds of raft (etcd: `maxSizePerMsg`, `maxInflightMsgs`). */
+const MESSAGE_BYTES_MAX = 1024 * 1024;
+const INFLIGHT_MESSAGES_MAX = 512;
+
+/**
+ * Entries are kept in memory from one snapshot record of the log to the next, and some behind it.
+ * etcd counts them; where they are large, that would be gigabytes.
+ */
+const SNAPSHOT_BYTES = 64 * 1024 * 1024;
+const SNAPSHOT_CATCH_UP_BYTES = 16 * 1024 * 1024;
+
+/** Opens or creates the data directory and builds the member that stands on it. */
+export async function boot(options: BootOptions): Promise<Booted> {
+  const { config, logger } = options;
+  const warn = (text: string) => logger.warn(text);
+  const dir = await prepareDataDir({ dataDir: config.dataDir, walDir: config.walDir, warn });
+  return bootIn(dir, options, machine());
+}
+
+/** The same in a data directory that is there, empty or not. */
+export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Promise<Booted> {
+  const { config, logger } = options;
+  const { io, time } = host;
+  const isNew = !(await walExists(io, dir.wal));
+  let ids: Ids | undefined;
+  const pageFile = await PageFile.open(join(dir.snap, "db"), {
+    io,
+    cacheBytes: config.pageCacheBytes,
+    growthBytes: host.pageGrowthBytes,
+    lock: (fd) => {
+      const locked = host.lock(fd, config.dataDir);
+      // While another process takes the lock this one has nothing else to do.
+      if (isNew) ids = newIds(config);
+      return locked;
+    },
+  });
+  await removeUnfinished(dir, io);
+  const db = await pageFile.openDb();
+  await pageFile.secure();
+  createBuckets(db);
+  const meters = new Meters();
+  const walOptions = walOptionsFor(dir, options, host, meters);
+  const opened = isNew ? undefined : await openWal(walOptions);
+  if (opened?.repaired !== undefined)
+    logger.warn("repaired a torn write of the log", opened.repaired);
+  ids = opened === undefined ? (ids ?? newIds(config)) : idsOf(opened);
+  const wal =
+    opened?.wal ??
+    (await createWal(walOptions, { nodeId: ids.memberId, clusterId: ids.clusterId }));
+
+  const state = newState(db, ids, options, time);
+  logQuota(state, config, logger);
+  await restore(state, pageFile, db, options, time);
+  checkDirectory(state, db, opened, ids);
+  const { storage, snapshotIndex } = await restoreLog(state, opened);
+  const node = newNode(ids, storage, snapshotIndex, options, host);
+  // Also a log that a crash left without its first entry.
+  if (storage.lastIndex === 0)
+    node.bootstrap([{ id: ids.memberId, context: bootstrapContext(ids, config) }]);
+  const ports: Ports = {
+    log: newLog(wal, dir.snap, options, host),
+    pageFile,
+    network: NO_NETWORK,
+    time,
+    lines: logger,
+    text: { duration: formatDuration, bytes: formatBytes },
+    sha256: () => process.getBuiltinModule("node:crypto").createHash("sha256"),
+  };
+  const member = new Member({
+    ids,
+    config: memberConfig(config),
+    node,
+    storage,
+    state,
+    db,
+    ports,
+    firstSequence: (host.wallMs() % 2 ** 40) * 256,
+    snapshotIndex,
+    snapshotData: () => v2StoreJson(state.members.list(), state.members.version),
+    flush: options.flush,
+    onFatal: options.onFatal,
+    meters,
+  });
+  logger.info(isNew ? "created a new member" : "restarting the member", {
+    "local-member-id": idToHex(ids.memberId),
+    "cluster-id": idToHex(ids.clusterId),
+    "data-dir": config.dataDir,
+  });
+  return { member, store: state.store, isNew };
+}
+
+function memberConfig(config: Config): MemberConfig {
+  return {
+    ...config,
+    compactionPauseMs: config.compactionPauseMs || COMPACTION_PAUSE_MS_DEFAULT,
+    snapshotBytes: SNAPSHOT_BYTES,
+    snapshotCatchUpBytes: SNAPSHOT_CATCH_UP_BYTES,
+    prioritizesRevokes: config.features.priorityRequest,
+  };
+}
+
+function walOptionsFor(
+  dir: DataDir,
+  { config, logger }: BootOptions,
+  host: Host,
+  meters: Meters,
+): WalOptions {
+  return {
+    directory: dir.wal,
+    segmentsKept: config.walsMax,
+    segmentBytes: host.segmentBytes,
+    io: host.io,
+    time: host.time,
+    warn: (text) => logger.warn(text),
+    wrote: (bytes, seconds) => {
+      meters.logSync.observe(seconds);
+      meters.logBytes += bytes;
+    },
+  };
+}
+
+const BUCKETS = [
+  "alarm",
+  "auth",
+  "authRoles",
+  "authUsers",
+  "cluster",
+  "key",
+  "lease",
+  "members",
+  "members_removed",
+  "meta",
+];
+
+/** etcd keeps revision keys nearly full: they only grow at the end. */
+const KEY_FILL = 0.9;
+
+/** All of etcd's buckets: hashes include their names, and its tools expect them. */
+function createBuckets(db: Db): void {
+  for (const name of BUCKETS) db.bucket(name, name === "key" ? { fillPercent: KEY_FILL } : {});
+  const auth = db.bucket("auth");
+  if (auth.get(AUTH_REVISION) !== undefined) return;
+  const first = new Uint8Array(8);
+  first[7] = 1;
+  auth.put(AUTH_REVISION, first);
+}
+
+/** What a pause of 0 between two batches of a compaction stands for, as in etcd. */
+const COMPACTION_PAUSE_MS_DEFAULT = 10;
+
+/** Time between two checkpoints of a lease (etcd: `defaultLeaseCheckpointInterval`). */
+const LEASE_CHECKPOINT_SECONDS = 300;
+
+const AUTH_REVISION = textToBytes("authRevision");
+
+function newIds(config: Config): Ids {
+  const id = memberId(config.advertisePeerUrls, config.initialClusterToken);
+  return { memberId: id, clusterId: clusterId([id]) };
+}
+
+function idsOf(opened: OpenedWal): Ids {
+  return { memberId: opened.metadata.nodeId, clusterId: opened.metadata.clusterId };
+}
+
+function newState(db: Db, ids: Ids, options: BootOptions, time: TimePort): State {
+  const { config } = options;
+  const { leaseCheckpoint, leaseCheckpointPersist } = config.features;
+  const lessor = new Lessor({
+    bucket: db.bucket("lease"),
+    ttlSecondsMin: ttlSecondsMin(config),
+    checkpointSeconds: leaseCheckpoint ? LEASE_CHECKPOINT_SECONDS : undefined,
+  });
+  return new State({
+    db,
+    store: new Store({
+      key: db.bucket("key"),
+      meta: db.bucket("meta"),
+      // As in etcd, 0 stands for the default.
+      ...(config.compactionBatch > 0 && { compactionBatch: config.compactionBatch }),
+    }),
+    lessor,
+    members: new Members({ db }),
+    ids,
+    clock: () => time.now(),
+    onRevision: options.onRevision,
+    quotaBytes: config.quotaBytes,
+    persistCheckpoints: leaseCheckpointPersist,
+  });
+}
+
+/** etcd's lines about the quota (`storage/quota.go`). */
+function logQuota({ quota }: State, { quotaBytes }: Config, logger: Logger): void {
+  const size = { "quota-name": "v3-applier", "quota-size-bytes": quotaBytes };
+  if (quotaBytes < 0) {
+    logger.info("disabled backend quota", size);
+    return;
+  }
+  const max = quota.bytesMax;
+  const fields = { ...size, "quota-size-bytes": max, "quota-size": formatBytes(max) };
+  if (quotaBytes > QUOTA_BYTES_ADVISED_MAX) {
+    logger.warn("quota exceeds the maximum value", {
+      ...fields,
+      "quota-maximum-size-bytes": QUOTA_BYTES_ADVISED_MAX,
+      "quota-maximum-size": formatBytes(QUOTA_BYTES_ADVISED_MAX),
+    });
+  }
+  const isDefault = quotaBytes === 0;
+  logger.info(
+    isDefault ? "enabled backend quota with default value" : "enabled backend quota",
+    fields,
+  );
+}
+
+/** Shortest lease: one and a half election timeouts, in whole seconds (etcd: `minTTL`). */
+function ttlSecondsMin({ electionMs, tickMs }: Config): number {
+  const ticks = Math.floor(electionMs / tickMs);
+  return Math.ceil((Math.floor((3 * ticks) / 2) * tickMs) / 1000);
+}
+
+async function restore(
+  state: State,
+  pageFile: PageFile,
+  db: Db,
+  { config, logger }: BootOptions,
+  time: TimePort,
+): Promise<void> {
+  await runWithPages(pageFile, () => db.recoverFreePages());
+  await maybeDefragment(pageFile, db, config, logger);
+  await withPages(pageFile, () => state.members.restore());
+  await withPages(pageFile, () => state.lessor.restore());
+  const slicer = Slicer.alone({ time, pageFile });
+  await slicer.run(state.store.restore((key, lease) => state.lessor.attach(lease, key)));
+  await withPages(pageFile, () => state.restore());
+}
+
+/** Gives free pages back before anything is served, where that is asked for and worth it. */
+async function maybeDefragment(
+  pageFile: PageFile,
+  db: Db,
+  { bootstrapDefragThresholdMb }: Config,
+  logger: Logger,
+): Promise<void> {
+  if (bootstrapDefragThresholdMb === 0) return;
+  const threshold = bootstrapDefragThresholdMb * 1024 * 1024;
+  const size = db.sizeInPages * db.pageSize;
+  const free = db.freePages * db.pageSize;
+  if (free >= threshold) {
+    await defragment(pageFile, db);
+    return;
+  }
+  logger.info("Skipping defragmentation", {
+    "current-db-size-bytes": size,
+    "current-db-size": formatBytes(size),
+    "current-db-size-in-use-bytes": size - free,
+    "current-db-size-in-use": formatBytes(size - free),
+    "bootstrap-defrag-threshold-bytes": threshold,
+    "bootstrap-defrag-threshold": formatBytes(threshold),
+  });
+}
+
+/** Refuses directories that cannot be served safely, before anything in them is changed. */
+function checkDirectory(state: State, db: Db, opened: OpenedWal | undefined, ids: Ids): void {
+  if (db.bucket("auth").get(textToBytes("authEnabled"))?.[0] === 1) {
+    throw new BootError("the directory has authentication enabled, which is not supported yet");
+  }
+  const others = state.members.list().filter((member) => member.id !== ids.memberId);
+  if (others.length > 0) {
+    throw new BootError(
+      `the directory belongs to a cluster of ${others.length + 1} members, which is not supported yet`,
+    );
+  }
+  if (state.members.isRemoved(ids.memberId)) {
+    throw new BootError("this member was removed from its cluster");
+  }
+  const lastIndex = opened === undefined ? 0 : Math.max(opened.lastIndex, opened.snapshot.index);
+  if (state.storedIndex > lastIndex) {
+    throw new BootError(
+      `the page file (member/snap/db) is ahead of the log: it holds entry ${state.storedIndex}, ` +
+        `the log ends at ${lastIndex}. Entries of the log are lost, so new ones would be taken for ` +
+        "ones already applied; restore a snapshot instead",
+    );
+  }
+}
+
+/** Fills raft's memory of the log from the files. */
+async function restoreLog(
+  state: State,
+  opened: OpenedWal | undefined,
+): Promise<{ storage: MemoryStorage; snapshotIndex: number }> {
+  const storage = new MemoryStorage();
+  if (opened === undefined) return { storage, snapshotIndex: 0 };
+  const { index, term } = opened.snapshot;
+  const voters = state.members.list().map((member) => member.id);
+  const confState = { ...EMPTY_CONF_STATE, voters };
+  if (state.storedIndex < index) {
+    throw new BootError(
+      `the page file (member/snap/db) ends at entry ${state.storedIndex}, before the log's ` +
+        `snapshot at ${index}: the data between them is missing`,
+    );
+  }
+  storage.applySnapshot({ meta: { index, term, confState }, data: new Uint8Array(0) });
+  if (opened.hardState !== undefined) storage.setHardState(opened.hardState);
+  for await (const entries of opened.entries()) storage.append(entries);
+  state.appliedIndex = index;
+  return { storage, snapshotIndex: index };
+}
+
+function newNode(
+  ids: Ids,
+  storage: MemoryStorage,
+  applied: number,
+  { config, logger }: BootOptions,
+  host: Host,
+): RawNode {
+  return new RawNode({
+    id: ids.memberId,
+    electionTicks: Math.floor(config.electionMs / config.tickMs),
+    heartbeatTicks: 1,
+    storage,
+    applied,
+    random: host.random,
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    inflightMessagesMax: INFLIGHT_MESSAGES_MAX,
+    checkQuorum: true,
+    preVote: true,
+    logger: {
+      warning: (text) => logger.warn(text),
+      error: (text) => logger.error(text),
+    },
+  });
+}
+
+/** The first entry of a log names the member itself. */
+function bootstrapContext(ids: Ids, config: Config): Uint8Array {
+  const member = {
+    id: ids.memberId,
+    peerUrls: config.advertisePeerUrls,
+    isLearner: false,
+    name: config.name,
+    clientUrls: [],
+  };
+  return textToBytes(memberToJson(member, { withId: true }));
+}
+
+function newLog(
+  wal: WalFiles,
+  snapDir: string,
+  { config, logger }: BootOptions,
+  { io }: Host,
+): DurableLog {
+  const snapshots = new SnapshotFiles({
+    directory: snapDir,
+    io,
+    kept: config.snapshotsMax,
+    warn: (text) => logger.warn(text),
+  });
+  return new DurableLog(wal, snapshots);
+}

@@ -1,0 +1,96 @@
+import { errorPage, type Page, type PageMaker } from "../http/index.ts";
+import type { Member } from "../member/index.ts";
+import { api } from "../proto/index.ts";
+
+/** One question of `/livez` or `/readyz`. Resolves to why not, or undefined when all is well. */
+type Check = (member: Member) => Promise<string | undefined>;
+
+const serializableRead: Check = async (member) =>
+  member.isStopped ? "etcdserver: server stopped" : undefined;
+
+const linearizableRead: Check = async (member) => (await member.caughtUp())?.message;
+
+const nonLearner: Check = async ({ state, ids }) =>
+  state.members.get(ids.memberId)?.isLearner ? "not supported for learner" : undefined;
+
+const dataCorruption: Check = async ({ state }) =>
+  state.alarms.list(api.ALARM_TYPE.CORRUPT).length > 0 ? "alarm activated: CORRUPT" : undefined;
+
+type Checks = Readonly<Record<string, Check>>;
+
+const PROBES: Readonly<Record<string, Checks>> = {
+  livez: { serializable_read: serializableRead },
+  readyz: {
+    data_corruption: dataCorruption,
+    serializable_read: serializableRead,
+    linearizable_read: linearizableRead,
+    non_learner: nonLearner,
+  },
+};
+
+/** How the checks of one name in one probe came out, for `/metrics`. */
+export interface CheckTally {
+  readonly probe: string;
+  readonly name: string;
+  isWell: boolean;
+  success: number;
+  error: number;
+}
+
+/** `/livez` and `/readyz`, as a whole and check by check (etcd `etcdhttp/health.go`). */
+export class Probes {
+  readonly #member: Member;
+  readonly #tallies = new Map<string, CheckTally>();
+
+  constructor(member: Member) {
+    this.#member = member;
+  }
+
+  /** The checks that have run, each once. */
+  get tallies(): Iterable<CheckTally> {
+    return this.#tallies.values();
+  }
+
+  /** The page of `/livez`, `/readyz` or `/readyz/<check>`; undefined for other paths. */
+  find(path: string): PageMaker | undefined {
+    const [, probe = "", , name] = /^\/(livez|readyz)(\/(\w+))?$/.exec(path) ?? [];
+    const checks = PROBES[probe];
+    if (checks === undefined) return undefined;
+    if (name === undefined) {
+      const make: PageMaker["make"] = ({ query }) => {
+        const excluded = new Set(query.getAll("exclude"));
+        const names = Object.keys(checks).filter((each) => !excluded.has(each));
+        return this.#run(probe, names, query);
+      };
+      return { isGetOnly: true, make };
+    }
+    if (!Object.hasOwn(checks, name)) return undefined;
+    return { isGetOnly: true, make: ({ query }) => this.#run(probe, [name], query) };
+  }
+
+  async #run(probe: string, names: readonly string[], query: URLSearchParams): Promise<Page> {
+    let text = "";
+    let isWell = true;
+    for (const name of names) {
+      const failure = await PROBES[probe]![name]!(this.#member);
+      this.#count(probe, name, failure === undefined);
+      if (failure !== undefined) isWell = false;
+      text += failure === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${failure}\n`;
+    }
+    if (!isWell) return errorPage(503, text);
+    const page = errorPage(200, "ok");
+    return query.has("verbose") ? { ...page, body: text + page.body } : page;
+  }
+
+  #count(probe: string, name: string, isWell: boolean): void {
+    const key = `${probe}/${name}`;
+    let tally = this.#tallies.get(key);
+    if (tally === undefined) {
+      tally = { probe, name, isWell, success: 0, error: 0 };
+      this.#tallies.set(key, tally);
+    }
+    tally.isWell = isWell;
+    if (isWell) tally.success++;
+    else tally.error++;
+  }
+}

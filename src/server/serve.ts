@@ -1,0 +1,150 @@
+import { CLUSTER_VERSION } from "../cluster/index.ts";
+import { MethodStats, type ServerCall } from "../grpc/index.ts";
+import { callType, GrpcServer, Http2Exchange, Web } from "../http/index.ts";
+import { type ChangeList, WatchHub } from "../mvcc/index.ts";
+import { LoopMeter, type Logger } from "../observe/index.ts";
+import { fail } from "../proto/index.ts";
+import { type Limits, METHODS, Pipeline, Service, WatchService } from "../rpc/index.ts";
+import { type Booted, boot } from "./boot.ts";
+import { type Config, GRPC_OVERHEAD_BYTES } from "./config.ts";
+import { cgroupLimitBytes, MemoryGauge } from "./memory.ts";
+import { ClientPorts } from "./client-ports.ts";
+import { newWebs } from "./web.ts";
+
+/** How often watch streams are looked at for progress notices that are due. */
+const WATCH_TICK_MS = 100;
+
+/** What a watch may come to need: it counts as heavy, since it stays. */
+const WATCH_BYTES = 128 * 1024;
+
+/** When the meter of the event loop begins. */
+const LOOP_METER_MS = 250;
+
+/** How long open calls may go on when the server stops. */
+const DRAIN_MS = 500;
+
+export interface Running {
+  stop(): Promise<void>;
+}
+
+/**
+ * Joins the parts to a serving member: the only place that knows them all. Resolves when clients
+ * are served.
+ */
+export async function serve(
+  config: Config,
+  logger: Logger,
+  onFatal: (error: unknown) => void,
+): Promise<Running> {
+  // The state tells of revisions, and replies are flushed, before the servers exist.
+  let onRevision = (_changes: ChangeList): void => {};
+  let flush = (): void => {};
+  const memory = newMemoryGauge(config, logger);
+  const booted = await boot({
+    config: { ...config, pageCacheBytes: memory.cacheBytes(config.pageCacheBytes) },
+    logger,
+    onRevision: (changes) => onRevision(changes),
+    flush: () => flush(),
+    onFatal,
+  });
+  const { member } = booted;
+  const hub = new WatchHub(booted.store, () => member.runSoon(() => hub.catchUp()));
+  onRevision = (changes) => hub.publish(changes);
+  const watches = new WatchService({
+    hub,
+    ...member.ids,
+    raftTerm: () => member.state.appliedTerm,
+    permit: () => (memory.admits(WATCH_BYTES) ? undefined : fail("tooManyRequests")),
+    random: Math.random,
+    progressIntervalMs: config.watchProgressMs,
+    fragmentBytes: config.requestBytesMax + GRPC_OVERHEAD_BYTES,
+  });
+  member.every(WATCH_TICK_MS, () => watches.tick(member.now()));
+  const service = new Service({
+    member,
+    watches,
+    limits: limitsOf(config),
+    memory,
+    lines: logger,
+    serviceNames: serviceNames(),
+  });
+  const pipeline = new Pipeline(service);
+  const stats = methodStats(config);
+  const onCall = (call: ServerCall) => pipeline.serve(call);
+  const grpc = new GrpcServer({
+    ...grpcOptions(config),
+    stats,
+    onCall,
+    onPlain: (call) => web.serve(new Http2Exchange(call)),
+    onError: onFatal,
+  });
+  flush = () => grpc.flushAll();
+  const loop = new LoopMeter();
+  const { requests } = pipeline;
+  const sources = { member, grpc, hub, stats, requests, config, loop, memory };
+  const webs = newWebs({ sources, onCall, logger, onError: onFatal });
+  const web = new Web(webs.client);
+  const ports = new ClientPorts({ grpc, web, metricsWeb: webs.metrics, logger, onError: onFatal });
+  await ports.listenForMetrics(config.listenMetricsUrls);
+  // Nobody is served before the log is applied and the cluster knows this member.
+  await start(booted, config);
+  await ports.listenForClients(config);
+  loop.start(LOOP_METER_MS);
+  logger.info("ready to serve client requests");
+  return {
+    stop: async () => {
+      loop.stop();
+      ports.stop();
+      watches.end(fail("stopped"));
+      await grpc.drain(DRAIN_MS);
+      ports.close();
+      await member.stop();
+    },
+  };
+}
+
+/** A limit that was asked for does not lift the one of the machine. */
+function newMemoryGauge({ memoryLimitBytes }: Config, logger: Logger): MemoryGauge {
+  return new MemoryGauge({
+    limitBytes: Math.min(memoryLimitBytes || Number.POSITIVE_INFINITY, cgroupLimitBytes()),
+    onScarce: (fields) => logger.warn("memory is scarce; refusing requests", fields),
+  });
+}
+
+function limitsOf({ txnOpsMax, requestBytesMax, quotaBytes, features }: Config): Limits {
+  return {
+    txnOpsMax,
+    requestBytesMax,
+    quotaBytes,
+    stopsOnDefragment: features.stopGrpcServiceOnDefrag,
+  };
+}
+
+function grpcOptions({ requestBytesMax, concurrentStreamsMax, keepAlive }: Config) {
+  return {
+    methods: new Set(METHODS.keys()),
+    messageBytesMax: requestBytesMax + GRPC_OVERHEAD_BYTES,
+    streamsMax: concurrentStreamsMax,
+    keepalive: { ...keepAlive, withoutStreams: true },
+    pingPolicy: { intervalMsMin: keepAlive.minMs, withoutStreams: false },
+  };
+}
+
+/** Elects, tells the cluster about itself and, in a new cluster, sets its version. */
+async function start({ member, isNew }: Booted, config: Config): Promise<void> {
+  member.start();
+  await member.publish({ name: config.name, clientUrls: config.advertiseClientUrls });
+  if (isNew || member.state.members.version === "") await member.setClusterVersion(CLUSTER_VERSION);
+}
+
+function serviceNames(): string[] {
+  return [...new Set([...METHODS.keys()].map((path) => path.split("/")[1]!))].sort();
+}
+
+/** Where the calls of each method are counted, with their times if that is asked for. */
+function methodStats({ metrics }: Config): Map<string, MethodStats> {
+  const clock = metrics === "extensive" ? () => performance.now() : undefined;
+  return new Map(
+    [...METHODS.keys()].map((path) => [path, new MethodStats(path, callType(path), clock)]),
+  );
+}
