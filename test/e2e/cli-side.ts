@@ -1,0 +1,174 @@
+/** One side of the comparison of command lines: a tool, and the server it talks to. */
+import { spawn } from "node:child_process";
+import { endWithUs, freshDir, type Member } from "../lib/processes.ts";
+
+const TIMEOUT_MS = 20_000;
+/** How long a command that should say nothing is given to say something. */
+const SILENCE_MS = 1_500;
+
+/** A command line with more to it than words. */
+export interface Line {
+  /**
+   * Words after the program's name; a word in single quotes may hold spaces. `{lease}` stands for
+   * the lease granted last, `{dir}` for a directory of the side's own, `{learner}` for the id of
+   * the member that was added last, `{endpoint}` for the server's address.
+   */
+  readonly line: string;
+  /** What the command reads from standard input. */
+  readonly input?: string;
+  /** Ends the command once its output holds this; without it the command ends by itself. */
+  readonly until?: string;
+  /** What the command is ended with. */
+  readonly signal?: NodeJS.Signals;
+  /** A command that would run for ever and say nothing. */
+  readonly silent?: true;
+  /** More of the environment. `CTL` is there for every command: the tool with its endpoint. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Command lines that run one after the other against a fresh server. */
+export interface Scene {
+  readonly name: string;
+  /** The kinds of server it is for; all of them unless said. */
+  readonly servers?: readonly ("etcd" | "quord")[];
+  /** Flags of the server. */
+  readonly flags?: readonly string[];
+  readonly lines: readonly (string | Line)[];
+}
+
+export interface Shown {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: string;
+}
+
+/** One program, and the server it talks to. */
+export class Side {
+  readonly #program: string;
+  readonly #member: Member;
+  readonly #dir = freshDir();
+  #lease = "0";
+  #learner = "0";
+  /** The id of the member that was added last, as hexadecimals and as a number. */
+  #added = /^\b$/g;
+
+  constructor(program: string, member: Member) {
+    this.#program = program;
+    this.#member = member;
+  }
+
+  async run(line: Line): Promise<Shown> {
+    const shown = await this.#execute(line);
+    const granted = /lease ([0-9a-f]{16}) granted/.exec(shown.stdout);
+    const added = /(?:Member +|"member":\{"ID":")([0-9a-f]{2,})/.exec(shown.stdout);
+    if (added) {
+      this.#learner = added[1]!;
+      this.#added = new RegExp(`\\b(${this.#learner}|${BigInt(`0x${this.#learner}`)})\\b`, "g");
+    }
+    const { code } = shown;
+    const result = { stdout: this.#tidy(shown.stdout), stderr: this.#tidy(shown.stderr), code };
+    if (granted) this.#lease = granted[1]!;
+    return result;
+  }
+
+  #words(line: string): string[] {
+    const words = line
+      .replaceAll("{lease}", this.#lease)
+      .replaceAll("{learner}", this.#learner)
+      .replaceAll("{dir}", this.#dir)
+      .replaceAll("{endpoint}", this.#member.endpoint)
+      .match(/'[^']*'|\S+/g)!
+      .map((word) => word.replace(/^'(.*)'$/s, "$1"));
+    return line.includes("--endpoints") ? words : ["--endpoints", this.#member.endpoint, ...words];
+  }
+
+  async #execute(entry: Line): Promise<Shown> {
+    const { line, input = "", until, silent, signal = "SIGTERM" } = entry;
+    const CTL = `${this.#program} --endpoints ${this.#member.endpoint}`;
+    const env = { ...process.env, CTL, ...entry.env };
+    const child = spawn(this.#program, this.#words(line), { env });
+    endWithUs(child);
+    const shown = { stdout: "", stderr: "" };
+    const listen = (stream: "stdout" | "stderr") => {
+      child[stream].setEncoding("latin1");
+      child[stream].on("data", (chunk: string) => {
+        shown[stream] += chunk;
+        if (until !== undefined && shown.stdout.includes(until)) child.kill(signal);
+      });
+    };
+    listen("stdout");
+    listen("stderr");
+    child.stdin.on("error", () => {});
+    child.stdin.write(input);
+    // A command that is to be ended from here must not end because its input does.
+    if (until === undefined && !silent) child.stdin.end();
+    const timeout = setTimeout(() => child.kill(signal), silent ? SILENCE_MS : TIMEOUT_MS);
+    const code = await new Promise<string>((resolve) => {
+      child.once("error", (error) => resolve(String(error)));
+      child.once("close", (status, ended) => resolve(`${status ?? ended}`));
+    });
+    clearTimeout(timeout);
+    return { ...shown, code };
+  }
+
+  /** Makes equal what differs between any two runs: names, addresses, times, ids, the lease. */
+  #tidy(text: string): string {
+    const own = text
+      .replaceAll(this.#member.endpoint, "127.0.0.1:CLIENT")
+      .replaceAll(this.#dir, "DIR")
+      .replaceAll(this.#program, "PROGRAM")
+      .replaceAll("quordctl", "etcdctl")
+      .replaceAll(this.#added, "NEW");
+    return tidy(own);
+  }
+}
+
+/** The line of a table, as bytes: U+2500 in UTF-8, many times. */
+const TABLE_LINE = /(\u00e2\u0094\u0080)(\1)+/g;
+const MICRO = "\u00c2\u00b5s";
+
+function tidy(text: string): string {
+  const tidied = text
+    .replaceAll(/^\{"level":.*\n/gm, (line) => tidyLog(line))
+    .replaceAll(/^stty: .*\n/gm, "")
+    .replaceAll(/\b(lease|added|Member) +[0-9a-f]{16}\b/g, "$1 ID")
+    .replaceAll(/^[0-9a-f]{16}$/gm, "ID")
+    // The keys of locks and elections end with a lease.
+    .replaceAll(/(\/|\\x2f)([0-9a-f]{16}|(\\x[0-9a-f]{2}){16})\b/g, "$1ID")
+    // Members are listed by their ids, which hold the second in which they were added.
+    .replaceAll(/(?<="members":\[).*(?=\]\}$)/gm, (list) => sorted(list, /(?<=\}),(?=\{)/))
+    .replaceAll(/(?<=ETCD_INITIAL_CLUSTER=").*(?=")/g, (list) => sorted(list, /,/))
+    .replaceAll(/"key":"[A-Za-z0-9+/]{20,}=*"/g, '"key":"ID"')
+    .replaceAll(/remaining\(\d+s\)/g, "remaining(Ns)")
+    .replaceAll(/("ttl":|"TTL" : )\d+/g, "$1N")
+    .replaceAll(/("I[Dd]" ?: ?|"id": ?|"lease":|"Lease" : )\d{15,}/g, "$1ID")
+    .replaceAll(/("ID"|"Lease") : [0-9a-f]{16}$/gm, "$1 : ID")
+    .replaceAll(/\d{4}-\d\d-\d\d[T ][\d:.]+(Z| ?[+-]\d+)?/g, "DATE")
+    .replaceAll(new RegExp(`\\b\\d+(\\.\\d+)?(ns|${MICRO}|ms|s)\\b`, "g"), "TIME")
+    .replaceAll(/"dbSize(InUse)?":\d+/g, '"dbSize$1":N')
+    .replaceAll(/"(DBSize|DBSizeInUse|DbSize|DbSizeInUse)" : \d+/g, '"$1" : N')
+    .replaceAll(/\b\d+(\.\d+)? [kM]B\b/g, "SIZE")
+    .replaceAll(/\b\d+%/g, "N%");
+  // Where a time stood in a table, the width of its column differs too.
+  if (!/TIME|SIZE/.test(tidied)) return tidied;
+  return tidied.replaceAll(TABLE_LINE, "$1").replaceAll(/ {2,}/g, " ");
+}
+
+const sorted = (list: string, separator: RegExp) => list.split(separator).toSorted().join(",");
+
+/** A line of the client's log. */
+function tidyLog(line: string): string {
+  return (
+    line
+      .replace(/"ts":"[^"]*"/, '"ts":"DATE"')
+      .replace(/"took":[^,}]*/, '"took":"TIME"')
+      .replace(/,"stacktrace":"[^"]*"/, "")
+      .replace(/etcd-endpoints:\/\/0x[0-9a-f]+/, "etcd-endpoints://ID")
+      .replaceAll(/LocalAddr: '[^']*'/g, "LocalAddr: 'LOCAL'")
+      // Whether the client's clock or the server's was first.
+      .replace(
+        "stream terminated by RST_STREAM with error code: CANCEL",
+        "context deadline exceeded",
+      )
+  );
+}
