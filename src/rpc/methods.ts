@@ -3,9 +3,11 @@ import { api, type Schema } from "../proto/index.ts";
 import type { Answer } from "./answer.ts";
 import * as auth from "./auth.ts";
 import { memberList } from "./cluster.ts";
+import * as election from "./election.ts";
 import * as health from "./health.ts";
 import * as kv from "./kv.ts";
 import * as lease from "./lease.ts";
+import * as lock from "./lock.ts";
 import * as maintenance from "./maintenance.ts";
 import { rangeStream } from "./range-stream.ts";
 import { serverReflectionInfo } from "./reflection.ts";
@@ -13,15 +15,19 @@ import type { Service } from "./service.ts";
 import { watch } from "./watch.ts";
 
 type Serve = (service: Service, request: Uint8Array, answer: Answer) => void;
+type ServeWaiting = (service: Service, request: Uint8Array, call: ServerCall) => void;
 type ServeStream = (service: Service, call: ServerCall) => void;
 
 export type Method =
   | { readonly kind: "unary"; readonly serve: Serve }
+  /** Unary, and may wait for other clients: it hears when its own has gone. */
+  | { readonly kind: "waiting"; readonly serve: ServeWaiting }
   | { readonly kind: "stream"; readonly serve: ServeStream }
   /** Known to etcd, and to be served later. */
   | { readonly kind: "later"; readonly request: Schema };
 
 const unary = (serve: Serve): Method => ({ kind: "unary", serve });
+const waiting = (serve: ServeWaiting): Method => ({ kind: "waiting", serve });
 const stream = (serve: ServeStream): Method => ({ kind: "stream", serve });
 const later = (request: Schema): Method => ({ kind: "later", request });
 
@@ -76,13 +82,13 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
     "/etcdserverpb.Auth/RoleGrantPermission": later(api.AuthRoleGrantPermissionRequest),
     "/etcdserverpb.Auth/RoleRevokePermission": later(api.AuthRoleRevokePermissionRequest),
 
-    "/v3lockpb.Lock/Lock": later(api.LockRequest),
-    "/v3lockpb.Lock/Unlock": later(api.UnlockRequest),
-    "/v3electionpb.Election/Campaign": later(api.CampaignRequest),
-    "/v3electionpb.Election/Proclaim": later(api.ProclaimRequest),
-    "/v3electionpb.Election/Leader": later(api.LeaderRequest),
-    "/v3electionpb.Election/Observe": later(api.LeaderRequest),
-    "/v3electionpb.Election/Resign": later(api.ResignRequest),
+    "/v3lockpb.Lock/Lock": waiting(lock.lock),
+    "/v3lockpb.Lock/Unlock": waiting(lock.unlock),
+    "/v3electionpb.Election/Campaign": waiting(election.campaign),
+    "/v3electionpb.Election/Proclaim": waiting(election.proclaim),
+    "/v3electionpb.Election/Leader": waiting(election.leader),
+    "/v3electionpb.Election/Observe": stream(election.observe),
+    "/v3electionpb.Election/Resign": waiting(election.resign),
 
     "/grpc.health.v1.Health/Check": unary(health.check),
     "/grpc.health.v1.Health/List": unary(health.list),

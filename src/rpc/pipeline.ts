@@ -40,6 +40,9 @@ export class Pipeline {
         call.onMessage = this.#onUnaryMessage;
         call.onHalfClose = noRequest;
         return;
+      case "waiting":
+        this.#serveWaiting(method, call);
+        return;
       case "stream":
         this.#serveStream(method, call);
         return;
@@ -71,6 +74,18 @@ export class Pipeline {
       return fail("noLeader");
     }
     return undefined;
+  }
+
+  #serveWaiting(method: Extract<Method, { kind: "waiting" }>, call: ServerCall): void {
+    call.onHalfClose = noRequest;
+    call.onMessage = (request) => {
+      call.onHalfClose = nothing;
+      try {
+        method.serve(this.#service, request, call);
+      } catch (error) {
+        call.end(malformed(error, UNARY_MALFORMED));
+      }
+    };
   }
 
   #serveStream(method: Extract<Method, { kind: "stream" }>, call: ServerCall): void {

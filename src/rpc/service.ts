@@ -4,6 +4,7 @@ import type { LogLines, Member, Slicer } from "../member/index.ts";
 import { encodeMessage, type Failure, fail, type Init, type Schema } from "../proto/index.ts";
 import type { Answer } from "./answer.ts";
 import { Health } from "./health.ts";
+import { Callers } from "./recipes.ts";
 import type { WatchService } from "./watch.ts";
 
 export interface Limits {
@@ -29,6 +30,8 @@ export class Service {
   readonly replies: Replies;
   readonly limits: Limits;
   readonly watches: WatchService;
+  /** Those in locks and elections. */
+  readonly callers = new Callers();
   readonly memory: MemoryPort;
   readonly lines: LogLines;
   readonly health: Health;

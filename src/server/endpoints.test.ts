@@ -183,11 +183,13 @@ test("the metrics are compressed when that is asked for", async () => {
 
 test("all paths of the gateway answer, those of later work too", async () => {
   assert.equal(ROUTES.size, 51);
-  // A watch stays open, and a snapshot is long.
-  const streams = new Set(["/v3/watch", "/v3/maintenance/snapshot"]);
+  // A watch and an observer stay open, a snapshot is long.
+  const streams = new Set(["/v3/watch", "/v3/election/observe", "/v3/maintenance/snapshot"]);
   for (const [path, { method }] of ROUTES) {
     if (streams.has(path)) continue;
-    const { status, headers, body } = await post(path, "{}");
+    // The lock and the election of no name would wait for each other.
+    const request = path === "/v3/election/campaign" ? '{"name":"ZQ=="}' : "{}";
+    const { status, headers, body } = await post(path, request);
     assert.match(headers["content-type"] ?? "application/json", /^application\/json$/, path);
     if (METHODS.get(method)!.kind === "later") {
       const message = `${method} is not supported by this version of quord`;

@@ -96,6 +96,7 @@ export async function serve(
       loop.stop();
       ports.stop();
       watches.end(fail("stopped"));
+      service.callers.end(fail("stopped"));
       await grpc.drain(DRAIN_MS);
       ports.close();
       await member.stop();

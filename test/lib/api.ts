@@ -6,3 +6,5 @@ export * from "../../src/proto/gen/etcdserverpb/lease_pb.ts";
 export * from "../../src/proto/gen/etcdserverpb/maintenance_pb.ts";
 export * from "../../src/proto/gen/etcdserverpb/watch_pb.ts";
 export * from "../../src/proto/gen/mvccpb/kv_pb.ts";
+export * from "../../src/proto/gen/v3electionpb/election_pb.ts";
+export * from "../../src/proto/gen/v3lockpb/lock_pb.ts";

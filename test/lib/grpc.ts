@@ -66,13 +66,33 @@ export class Client {
 
   /** A unary call with bytes in and out. Never rejects. */
   unary(path: string, message: Uint8Array, options: grpc.CallOptions = {}): Promise<Answer> {
-    return new Promise((resolve) => {
+    return this.begin(path, message, options).answer;
+  }
+
+  /** A unary call that may be given up. Never rejects. */
+  begin(
+    path: string,
+    message: Uint8Array,
+    options: grpc.CallOptions = {},
+  ): { readonly answer: Promise<Answer>; readonly cancel: () => void } {
+    let cancel = () => {};
+    const answer = new Promise<Answer>((resolve) => {
       const done = (error: grpc.ServiceError | null, body?: Uint8Array) => {
         if (error) resolve({ code: error.code, text: error.details, body: NOTHING });
         else resolve({ code: 0, text: "", body: body! });
       };
-      this.#client.makeUnaryRequest(path, asBuffer, asIs, message, options, done);
+      const call = this.#client.makeUnaryRequest(path, asBuffer, asIs, message, options, done);
+      cancel = () => call.cancel();
     });
+    return { answer, cancel };
+  }
+
+  /** A server stream that goes on until it is given up. */
+  observe(path: string, message: Uint8Array, receive: (message: Uint8Array) => void): () => void {
+    const call = this.#client.makeServerStreamRequest(path, asBuffer, asIs, message);
+    call.on("data", receive);
+    call.on("error", () => {});
+    return () => call.cancel();
   }
 
   /** A server stream, collected to its end. Never rejects. */

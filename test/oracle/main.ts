@@ -4,7 +4,7 @@
  * comparisons that need servers with flags of their own.
  *
  *   npm run oracle -- [--seed N] [--requests 100000] [--skip GROUP,GROUP] [--only GROUP,GROUP]
- *                     [--scenes quota,periodic,access,revision|all|none]
+ *                     [--scenes quota,periodic,access,coordination,revision|all|none]
  *                     [--peer etcd|quord] [--self]
  *
  * A difference prints the seed, the number of the request, the request and both answers. With

@@ -12,6 +12,7 @@ import {
 import { pathOf } from "../lib/grpc.ts";
 import { armedStep, disarm } from "./alarms.ts";
 import { tidy } from "./gateway.ts";
+import { coordination } from "./coordination.ts";
 import * as kv from "./kv.ts";
 import type { Session } from "./session.ts";
 import type { Side } from "./side.ts";
@@ -67,6 +68,7 @@ export const SCENES: Readonly<Record<string, Scene>> = {
     isLong: false,
     run: access,
   },
+  coordination: { flags: [], isLong: false, run: coordination },
   revision: {
     flags: ["--auto-compaction-mode", "revision", "--auto-compaction-retention", `${RETENTION}`],
     isLong: true,
