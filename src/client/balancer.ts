@@ -18,7 +18,9 @@ interface Waiter {
 export class Balancer {
   readonly #dial: Dial;
   readonly #options: DialOptions;
-  readonly #slots: Slot[];
+  #slots: Slot[];
+  /** Their connections end with those who use them, at the latest with the client. */
+  readonly #dropped: Slot[] = [];
   readonly #waiters = new Set<Waiter>();
   #turn = 0;
   #closed = false;
@@ -30,11 +32,25 @@ export class Balancer {
     this.#slots = endpoints.map((endpoint) => new Slot(endpoint));
   }
 
+  get size(): number {
+    return this.#slots.length;
+  }
+
+  /** Calls on their way to endpoints that are dropped go on; new ones go to those given. */
+  setEndpoints(endpoints: readonly string[]): void {
+    const known = new Map(this.#slots.map((slot) => [slot.endpoint, slot]));
+    this.#slots = endpoints.map((endpoint) => known.get(endpoint) ?? new Slot(endpoint));
+    for (const slot of this.#slots) known.delete(slot.endpoint);
+    for (const slot of known.values()) this.#dropped.push(slot);
+    if (this.#waiters.size > 0) for (const slot of this.#slots) this.#connect(slot);
+  }
+
   /** Rejects with DeadlineExceeded. */
   async pick(timeoutMs: number | undefined): Promise<Transport> {
     const open = this.#slots.flatMap((slot) => (slot.open === undefined ? [] : [slot.open]));
+    // Who was gone may be back.
+    if (open.length < this.#slots.length) for (const slot of this.#slots) this.#connect(slot);
     if (open.length > 0) return open[this.#turn++ % open.length]!;
-    for (const slot of this.#slots) this.#connect(slot);
     const { promise, resolve, reject } = Promise.withResolvers<Transport>();
     const waiter = { resolve, reject };
     this.#waiters.add(waiter);
@@ -48,7 +64,7 @@ export class Balancer {
 
   close(): void {
     this.#closed = true;
-    for (const slot of this.#slots) slot.close();
+    for (const slot of [...this.#slots, ...this.#dropped]) slot.close();
     for (const waiter of this.#waiters) {
       waiter.reject(new StatusError(CODE.canceled, "grpc: the client connection is closing"));
     }
@@ -63,7 +79,7 @@ export class Balancer {
   }
 
   #connect(slot: Slot): void {
-    if (slot.busy || this.#closed) return;
+    if (slot.busy || slot.open !== undefined || this.#closed) return;
     slot.busy = true;
     this.#dial(slot.endpoint, this.#options).then(
       (transport) => this.#connected(slot, transport),
@@ -75,7 +91,7 @@ export class Balancer {
     slot.busy = false;
     slot.failures = 0;
     slot.transport = transport;
-    if (this.#closed) transport.close();
+    if (this.#closed || !this.#slots.includes(slot)) return transport.close();
     for (const waiter of this.#waiters) waiter.resolve(transport);
   }
 

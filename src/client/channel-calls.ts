@@ -24,7 +24,8 @@ export class UnaryEvents implements ClientCallEvents {
   }
 
   onEnd(status: GrpcStatus): void {
-    if (status.code !== 0) this.#reject(new StatusError(status.code, status.message));
+    const { code, message, isUnprocessed } = status;
+    if (code !== 0) this.#reject(new StatusError(code, message, isUnprocessed));
     else if (this.#responses === 1) this.#resolve(this.#response!);
     else this.#reject(new StatusError(CODE.internal, cardinality(this.#responses)));
   }

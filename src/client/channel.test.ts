@@ -4,7 +4,7 @@ import { after, test } from "node:test";
 import { GrpcServerConnection, GrpcService, type ServerCall } from "../grpc/index.ts";
 import { BufferPool } from "../h2/index.ts";
 import { writeOutput } from "../net/index.ts";
-import { type Channel, connectChannel } from "./channel.ts";
+import { type Channel, connectChannel, keepAliveMs } from "./channel.ts";
 import { parseEndpoint } from "./endpoint.ts";
 import type { DialOptions, StatusError } from "./transport.ts";
 
@@ -212,6 +212,12 @@ test("when the server goes away calls fail as Unavailable", async () => {
     'rpc error: code = Unavailable desc = connection error: desc = "error reading from server: EOF"',
   );
   assert.equal(channel.usable, false);
+});
+
+test("a server is not asked whether it is there more often than it bears", () => {
+  assert.equal(keepAliveMs({ keepAliveMs: 2_000 }), 10_000);
+  assert.equal(keepAliveMs({ keepAliveMs: 30_000 }), 30_000);
+  assert.equal(keepAliveMs({ keepAliveMs: 0 }), Number.POSITIVE_INFINITY);
 });
 
 test("closing the channel ends its calls as Canceled", async () => {

@@ -22,6 +22,8 @@ import {
 
 /** How often deadlines are looked at, while there are any. */
 const EXPIRE_MS = 10;
+/** Servers close the connections of clients that ping often; grpc-go allows itself no less. */
+const KEEP_ALIVE_MS_MIN = 10_000;
 /** How often keepalive is looked at. */
 const TICK_MS = 1000;
 const USER_AGENT = "grpc-node-quord/1.0";
@@ -40,6 +42,11 @@ export async function connectChannel(address: Address, options: DialOptions): Pr
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** How long a connection may be silent before the server is asked whether it is there. */
+export function keepAliveMs({ keepAliveMs }: Pick<DialOptions, "keepAliveMs">): number {
+  return keepAliveMs > 0 ? Math.max(keepAliveMs, KEEP_ALIVE_MS_MIN) : Number.POSITIVE_INFINITY;
 }
 
 /** One connection to one server, and the calls on it. It is not mended: dial again. */
@@ -66,7 +73,7 @@ export class Channel implements Transport {
       pool: new BufferPool(),
       nowMs: performance.now(),
       keepalive: {
-        intervalMs: options.keepAliveMs > 0 ? options.keepAliveMs : Number.POSITIVE_INFINITY,
+        intervalMs: keepAliveMs(options),
         timeoutMs: options.keepAliveTimeoutMs,
         withoutStreams: false,
       },

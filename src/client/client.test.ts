@@ -122,6 +122,97 @@ test("calls go around over open connections, and broken ones are replaced", asyn
   client.close();
 });
 
+/** A client of fake servers; `serve` answers for each, and `down` are not to be had. */
+function clusterOf(
+  endpoints: readonly string[],
+  serve: (endpoint: string, path: string) => Uint8Array,
+  down = new Set<string>(),
+) {
+  const transports = new Map<string, FakeTransport>();
+  const client = fakeClient(
+    {},
+    {
+      endpoints,
+      dial: async (endpoint) => {
+        if (down.has(endpoint)) throw new Error("refused");
+        const transport = new FakeTransport({ unary: (path) => serve(endpoint, path) });
+        transports.set(endpoint, transport);
+        return transport;
+      },
+    },
+  );
+  return { client, transports };
+}
+
+test("a server that was gone is asked again when it is back, though others are there", async () => {
+  const used: string[] = [];
+  const down = new Set(["b:1"]);
+  const serve = (endpoint: string) => {
+    used.push(endpoint);
+    return answer;
+  };
+  const { client, transports } = clusterOf(["a:1", "b:1"], serve);
+  for (let i = 0; i < 4; i++) await client.call(kv.range, { key });
+  transports.get("b:1")!.usable = false;
+  used.length = 0;
+  await client.call(kv.range, { key });
+  assert.deepEqual(used, ["a:1"]);
+  down.delete("b:1");
+  while (!used.includes("b:1")) await client.call(kv.range, { key });
+  client.close();
+});
+
+test("a call that a stopping server has not begun with goes to another, even a write", async () => {
+  const asked: string[] = [];
+  const down = new Set<string>();
+  const { client, transports } = clusterOf(
+    ["a:1", "b:1"],
+    (endpoint) => {
+      asked.push(endpoint);
+      if (endpoint === "b:1") return answer;
+      down.add("a:1");
+      transports.get("a:1")!.usable = false;
+      throw new StatusError(14, "draining", true);
+    },
+    down,
+  );
+  while (!asked.includes("a:1")) await client.call(kv.put, { key });
+  assert.equal(asked.at(-1), "b:1");
+  const stopping = clusterOf(["a:1"], () => {
+    throw new StatusError(14, "draining", true);
+  });
+  await assert.rejects(stopping.client.call(kv.put, { key }), /draining/);
+  client.close();
+  stopping.client.close();
+});
+
+test("after a look at the cluster its voting members are asked, and nobody else", async () => {
+  const used: string[] = [];
+  const members = [
+    { ID: 1n, name: "one", clientURLs: ["http://one:1", "http://one:2"] },
+    { ID: 2n, name: "two", clientURLs: ["http://two:1"] },
+    { ID: 3n, name: "learner", clientURLs: ["http://three:1"], isLearner: true },
+    { ID: 4n, name: "", clientURLs: [] },
+  ];
+  const { client } = clusterOf(["http://two:1", "old:1"], (endpoint, path) => {
+    if (path.endsWith("/MemberList")) return encodeMessage(api.MemberListResponse, { members });
+    used.push(endpoint);
+    return answer;
+  });
+  await client.sync();
+  for (let i = 0; i < 9; i++) await client.call(kv.range, { key });
+  assert.deepEqual(new Set(used), new Set(["http://one:1", "http://one:2", "http://two:1"]));
+  client.close();
+});
+
+test("a deadline has passed when a timer for it goes off", async () => {
+  for (let i = 0; i < 20; i++) {
+    const deadline = Deadline.in(3);
+    await new Promise((resolve) => setTimeout(resolve, deadline.remainingMs));
+    assert.ok(deadline.expired);
+  }
+});
+
 test("errors are described as users know them", () => {
   const refused = new StatusError(5, "etcdserver: requested lease not found");
   assert.equal(describeError(refused), "etcdserver: requested lease not found");

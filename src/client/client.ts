@@ -10,6 +10,7 @@ import {
 } from "../proto/index.ts";
 import { Balancer } from "./balancer.ts";
 import { type MessageStream, type Streaming, type Unary, unary } from "./call.ts";
+import { cluster } from "./cluster.ts";
 import { Deadline } from "./deadline.ts";
 import {
   type CallOptions,
@@ -104,6 +105,7 @@ export class Client {
     request: Uint8Array,
     attempt: number,
     deadline: Deadline,
+    { isMoved } = { isMoved: false },
   ): Promise<Uint8Array> {
     let transport: Transport | undefined;
     try {
@@ -114,6 +116,10 @@ export class Client {
       return await transport.unary(path, request, this.#callOptions(deadline));
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
+      // A server that stops names the calls that it leaves to others. Source: gRFC A6.
+      if (error.isUnprocessed && !isMoved) {
+        return this.#attempt(path, request, attempt, deadline, { isMoved: true });
+      }
       throw this.#failed(path, attempt, error, transport?.peer);
     }
   }
@@ -133,10 +139,7 @@ export class Client {
       await this.authenticate(deadline);
       return true;
     }
-    if (
-      error.message === fail("notSupportedForLearner").message &&
-      this.#options.endpoints.length > 1
-    ) {
+    if (error.message === fail("notSupportedForLearner").message && this.#balancer.size > 1) {
       return true;
     }
     return method.retry === "repeatable" && error.code === CODE.unavailable;
@@ -154,7 +157,7 @@ export class Client {
 
   /** After each round over a majority of the endpoints. */
   async #backOff(attempt: number): Promise<void> {
-    const quorum = Math.floor(this.#options.endpoints.length / 2) + 1;
+    const quorum = Math.floor(this.#balancer.size / 2) + 1;
     if (attempt % quorum !== 0) return;
     await sleep(BACKOFF_MS * (1 + BACKOFF_JITTER * (Math.random() * 2 - 1)));
   }
@@ -182,6 +185,13 @@ export class Client {
         return bytes === undefined ? undefined : decodeMessage(method.response, bytes);
       },
     };
+  }
+
+  /** From now on calls go to the members that the cluster itself names. */
+  async sync(deadline: Deadline = Deadline.never): Promise<void> {
+    const { members } = await this.call(cluster.memberList, { linearizable: true }, deadline);
+    const voting = members.filter(({ name, isLearner }) => name !== "" && !isLearner);
+    this.#balancer.setEndpoints(voting.flatMap(({ clientURLs }) => clientURLs));
   }
 
   #callOptions(deadline: Deadline): CallOptions {

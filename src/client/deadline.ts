@@ -1,3 +1,6 @@
+/** A timer may go off that much before its time by the clock. */
+const TIMER_EARLY_MS = 1;
+
 /** When something must be done, by the clock that only goes forward. */
 export class Deadline {
   static readonly never: Deadline = new Deadline(undefined);
@@ -17,6 +20,6 @@ export class Deadline {
   }
 
   get expired(): boolean {
-    return this.remainingMs === 0;
+    return this.#at !== undefined && performance.now() > this.#at - TIMER_EARLY_MS;
   }
 }

@@ -82,10 +82,13 @@ const CODE_NAMES = [
 /** How a call ended that did not end well. */
 export class StatusError extends Error {
   readonly code: number;
+  /** The server has not begun with the call: anybody may be asked instead, whatever it is. */
+  readonly isUnprocessed: boolean;
 
-  constructor(code: number, message: string) {
+  constructor(code: number, message: string, isUnprocessed = false) {
     super(message);
     this.code = code;
+    this.isUnprocessed = isUnprocessed;
   }
 
   /** With its code, as gRPC libraries print it. */

@@ -172,7 +172,7 @@ export class GrpcClientCall extends Expiring implements MessageSink {
 
   /** The call cannot be made. */
   fail(status: GrpcStatus): void {
-    this.#end(status, NO_METADATA);
+    this.#end({ ...status, isUnprocessed: true }, NO_METADATA);
   }
 
   announced(length: number): boolean {
@@ -217,13 +217,17 @@ export class GrpcClientCall extends Expiring implements MessageSink {
     }
     if (origin === "connection") {
       const message = "the stream is rejected because server is draining the connection";
-      return { code: Code.unavailable, message };
+      return { code: Code.unavailable, message, isUnprocessed: true };
     }
     const { nowMs } = this.#connection;
     const late = this.deadlineMs !== undefined && this.deadlineMs <= nowMs;
     const status = RESET_CODES[code] ?? Code.unknown;
     const message = `stream terminated by RST_STREAM with error code: ${errorName(code)}`;
-    return { code: late && status === Code.canceled ? Code.deadlineExceeded : status, message };
+    return {
+      code: late && status === Code.canceled ? Code.deadlineExceeded : status,
+      message,
+      isUnprocessed: code === ErrorCode.refusedStream,
+    };
   }
 
   #end(status: GrpcStatus, trailers: Metadata): void {

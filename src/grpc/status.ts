@@ -4,6 +4,8 @@ import { bytesToText, textToBytes } from "../base/index.ts";
 export interface GrpcStatus {
   readonly code: number;
   readonly message: string;
+  /** Of a call of ours: the server says, or it is plain, that it has done nothing about it. */
+  readonly isUnprocessed?: boolean;
 }
 
 export const Code = {

@@ -4,6 +4,7 @@
  */
 import { ADMIN_SCENES } from "./cli-admin-lines.ts";
 import { MORE_SCENES } from "./cli-more-lines.ts";
+import { CLUSTER_SCENES } from "./cli-cluster-lines.ts";
 import type { Line, Scene } from "./cli-side.ts";
 import { TOOL_SCENES } from "./cli-tools-lines.ts";
 
@@ -201,5 +202,6 @@ export const SCENES: readonly Scene[] = [
   { name: "one member", lines: LINES },
   ...MORE_SCENES,
   ...ADMIN_SCENES,
+  ...CLUSTER_SCENES,
   ...TOOL_SCENES,
 ];

@@ -11,7 +11,8 @@ export interface Line {
   /**
    * Words after the program's name; a word in single quotes may hold spaces. `{lease}` stands for
    * the lease granted last, `{dir}` for a directory of the side's own, `{learner}` for the id of
-   * the member that was added last, `{endpoint}` for the server's address.
+   * the member that was added last, `{endpoint}` for the server's address. In a cluster `{e2}`
+   * stands for the second member's address, `{m2}` for its id, `{endpoints}` for all addresses.
    */
   readonly line: string;
   /** What the command reads from standard input. */
@@ -22,6 +23,10 @@ export interface Line {
   readonly signal?: NodeJS.Signals;
   /** A command that would run for ever and say nothing. */
   readonly silent?: true;
+  /** The member of a cluster, from 1 on, that is killed before. */
+  readonly kills?: number;
+  /** What comes in no order, or in the order of ids that cannot be made equal. */
+  readonly sorted?: true;
   /** More of the environment. `CTL` is there for every command: the tool with its endpoint. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -31,6 +36,8 @@ export interface Scene {
   readonly name: string;
   /** The kinds of server it is for; all of them unless said. */
   readonly servers?: readonly ("etcd" | "quord")[];
+  /** Whether the server is a cluster of three. Commands are told of all its endpoints. */
+  readonly cluster?: true;
   /** Flags of the server. */
   readonly flags?: readonly string[];
   readonly lines: readonly (string | Line)[];
@@ -42,22 +49,33 @@ export interface Shown {
   readonly code: string;
 }
 
+/** A server, or the members of one, and how their ids are to be read. */
+export interface Served {
+  readonly members: readonly Member[];
+  readonly ids?: readonly string[];
+  readonly clusterId?: string;
+}
+
 /** One program, and the server it talks to. */
 export class Side {
   readonly #program: string;
-  readonly #member: Member;
+  readonly #served: Served;
+  /** What is replaced before all else, by what. */
+  readonly #names: readonly (readonly [string, string])[];
   readonly #dir = freshDir();
   #lease = "0";
   #learner = "0";
   /** The id of the member that was added last, as hexadecimals and as a number. */
   #added = /^\b$/g;
 
-  constructor(program: string, member: Member) {
+  constructor(program: string, served: Served) {
     this.#program = program;
-    this.#member = member;
+    this.#served = served;
+    this.#names = namesOf(served);
   }
 
   async run(line: Line): Promise<Shown> {
+    if (line.kills !== undefined) await this.#served.members[line.kills - 1]!.kill();
     const shown = await this.#execute(line);
     const granted = /lease ([0-9a-f]{16}) granted/.exec(shown.stdout);
     const added = /(?:Member +|"member":\{"ID":")([0-9a-f]{2,})/.exec(shown.stdout);
@@ -66,7 +84,12 @@ export class Side {
       this.#added = new RegExp(`\\b(${this.#learner}|${BigInt(`0x${this.#learner}`)})\\b`, "g");
     }
     const { code } = shown;
-    const result = { stdout: this.#tidy(shown.stdout), stderr: this.#tidy(shown.stderr), code };
+    const tidied = (text: string) => {
+      const own = this.#tidy(text);
+      const alike = this.#asksAny(line.line) ? withoutMember(own) : own;
+      return line.sorted ? inOrder(alike) : alike;
+    };
+    const result = { stdout: tidied(shown.stdout), stderr: tidied(shown.stderr), code };
     if (granted) this.#lease = granted[1]!;
     return result;
   }
@@ -76,15 +99,29 @@ export class Side {
       .replaceAll("{lease}", this.#lease)
       .replaceAll("{learner}", this.#learner)
       .replaceAll("{dir}", this.#dir)
-      .replaceAll("{endpoint}", this.#member.endpoint)
+      .replaceAll("{endpoint}", this.#served.members[0]!.endpoint)
+      .replaceAll("{endpoints}", this.#endpoints)
+      .replaceAll(/\{e(\d)\}/g, (_, n) => this.#served.members[n - 1]!.endpoint)
+      .replaceAll(/\{m(\d)\}/g, (_, n) => this.#served.ids![n - 1]!)
       .match(/'[^']*'|\S+/g)!
       .map((word) => word.replace(/^'(.*)'$/s, "$1"));
-    return line.includes("--endpoints") ? words : ["--endpoints", this.#member.endpoint, ...words];
+    return line.includes("--endpoints") ? words : ["--endpoints", this.#endpoints, ...words];
+  }
+
+  /** Whether chance decides which member of a cluster answers. */
+  #asksAny(line: string): boolean {
+    const words = this.#words(line);
+    const endpoints = words[words.indexOf("--endpoints") + 1]!;
+    return endpoints.includes(",") && !words.includes("endpoint");
+  }
+
+  get #endpoints(): string {
+    return this.#served.members.map(({ endpoint }) => endpoint).join(",");
   }
 
   async #execute(entry: Line): Promise<Shown> {
     const { line, input = "", until, silent, signal = "SIGTERM" } = entry;
-    const CTL = `${this.#program} --endpoints ${this.#member.endpoint}`;
+    const CTL = `${this.#program} --endpoints ${this.#endpoints}`;
     const env = { ...process.env, CTL, ...entry.env };
     const child = spawn(this.#program, this.#words(line), { env });
     endWithUs(child);
@@ -113,14 +150,44 @@ export class Side {
 
   /** Makes equal what differs between any two runs: names, addresses, times, ids, the lease. */
   #tidy(text: string): string {
-    const own = text
-      .replaceAll(this.#member.endpoint, "127.0.0.1:CLIENT")
+    const named = this.#names.reduce((is, [name, as]) => is.replaceAll(name, as), text);
+    const own = named
       .replaceAll(this.#dir, "DIR")
       .replaceAll(this.#program, "PROGRAM")
       .replaceAll("quordctl", "etcdctl")
       .replaceAll(this.#added, "NEW");
     return tidy(own);
   }
+}
+
+function namesOf({ members, ids = [], clusterId }: Served): [string, string][] {
+  const [first] = members;
+  if (members.length === 1) return [[first!.endpoint, "127.0.0.1:CLIENT"]];
+  const names = members.flatMap(({ ports }, i): [string, string][] => [
+    [`127.0.0.1:${ports.client}`, `127.0.0.1:CLIEN${i + 1}`],
+    [`127.0.0.1:${ports.peer}`, `127.0.0.1:PEER${i + 1}`],
+  ]);
+  const numbers = [...ids, clusterId!].flatMap((id, i): [string, string][] => {
+    const name = i === ids.length ? "CLUSTER" : `MEMBER${i + 1}`;
+    return [
+      [id, name.padEnd(16, "-")],
+      [`${BigInt(`0x${id}`)}`, name],
+    ];
+  });
+  return [...names, ...numbers];
+}
+
+/** An answer without the member that gave it. */
+function withoutMember(text: string): string {
+  return text
+    .replaceAll(/(?<="(member_id|MemberID)" ?: ?"?)MEMBER\d-*/g, "ANY")
+    .replaceAll(/(?<=Addr: ')127.0.0.1:CLIEN\d/g, "ANY");
+}
+
+/** Lines, or the objects of a list, that come in no order. */
+function inOrder(text: string): string {
+  const lines = text.replaceAll(/(?<=^\[).*(?=\]$)/gm, (list) => sorted(list, /(?<=\}),(?=\{)/));
+  return lines.split("\n").toSorted().join("\n");
 }
 
 /** The line of a table, as bytes: U+2500 in UTF-8, many times. */

@@ -8,7 +8,8 @@ import { parseArgs } from "node:util";
 import { ctlProgram, type Kind } from "../lib/binaries.ts";
 import { startMember } from "../lib/processes.ts";
 import { SCENES } from "./cli-lines.ts";
-import { type Line, type Scene, type Shown, Side } from "./cli-side.ts";
+import { evenOut, startCluster } from "./cli-cluster.ts";
+import { type Line, type Scene, type Served, type Shown, Side } from "./cli-side.ts";
 import { compareUtl } from "./cli-utl.ts";
 
 /** Both servers say that they live here, so that their ids come out equal. */
@@ -20,10 +21,9 @@ interface Tally {
 }
 
 async function play(scene: Scene, kind: Kind, only: RegExp, tally: Tally): Promise<void> {
-  const options = { advertised: ADVERTISED, flags: scene.flags ?? [] };
-  const members = [await startMember(kind, options), await startMember(kind, options)] as const;
-  const theirs = new Side(ctlProgram("etcd"), members[0]);
-  const ours = new Side(ctlProgram("quord"), members[1]);
+  const [first, second] = await startTwo(scene, kind);
+  const theirs = new Side(ctlProgram("etcd"), first);
+  const ours = new Side(ctlProgram("quord"), second);
   for (const entry of scene.lines) {
     const line = typeof entry === "string" ? { line: entry } : entry;
     const [a, b] = await Promise.all([ours.run(line), theirs.run(line)]);
@@ -33,7 +33,19 @@ async function play(scene: Scene, kind: Kind, only: RegExp, tally: Tally): Promi
     tally.differing++;
     report(`${scene.name}, server ${kind}`, line, a, b);
   }
-  await Promise.all(members.map((member) => member.stop()));
+  await Promise.all([...first.members, ...second.members].map((member) => member.stop()));
+}
+
+/** A server for each side, in the same state. */
+async function startTwo({ cluster, flags = [] }: Scene, kind: Kind): Promise<[Served, Served]> {
+  if (cluster) {
+    const clusters = [await startCluster(kind, flags), await startCluster(kind, flags)] as const;
+    await evenOut(clusters);
+    return [...clusters];
+  }
+  const options = { advertised: ADVERTISED, flags };
+  const start = async () => ({ members: [await startMember(kind, options)] });
+  return [await start(), await start()];
 }
 
 function report(where: string, line: Line, ours: Shown, theirs: Shown): void {
