@@ -313,6 +313,12 @@ const LOCKS: Scene = {
     "lock --ttl 0 a echo held",
     "lock --ttl x a echo held",
     "lock a ls -l",
+    ...["HUP", "INT", "TERM", "PIPE", "SEGV"].map((name) => `lock a -- sh -c 'kill -${name} $$'`),
+    // The command goes on when its parent is asked to end.
+    { line: "lock a -- sh -c 'echo begun; sleep 1; echo done'", until: "begun" },
+    { line: "lock a -- sh -c 'echo begun; sleep 1; exit 3'", until: "begun", signal: "SIGINT" },
+    { line: "lock a -- sh -c 'echo $ETCD_LOCK_KEY'", env: { ETCD_LOCK_KEY: "mine" } },
+    "lock a -- sh -c '$CTL lease revoke $($CTL get a/ --prefix --keys-only | cut -c 3-18)'",
     { line: "lock b", until: "b/" },
     { line: "lock b", until: "b/", signal: "SIGINT" },
     { line: "lock b -w json", until: "}\n" },
@@ -322,6 +328,11 @@ const LOCKS: Scene = {
     "get b --prefix --keys-only",
     "lock c -- sh -c '$CTL lock c --ttl 3 -- echo inner & sleep 0.5; echo outer'",
     { line: "lock d -- sh -c '$CTL lock d & p=$!; sleep 0.5; kill -INT $p; wait $p; echo $?'" },
+    {
+      line:
+        "lock x -- sh -c '$CTL lock s --ttl 2 & sleep 0.5; " +
+        "$CTL lease revoke $($CTL get s/ --prefix --keys-only | cut -c 3-18); wait'",
+    },
     { line: "elect e value", until: "value" },
     { line: "elect e value -w json", until: "}\n", signal: "SIGINT" },
     { line: "elect e value -w fields", until: "Count" },
@@ -334,6 +345,12 @@ const LOCKS: Scene = {
     { line: "elect e second", silent: true, signal: "SIGINT" },
     "get e --prefix --print-value-only",
     "del e/x",
+    {
+      line:
+        "lock x -- sh -c '$CTL elect h one & p=$!; sleep 0.5; $CTL elect -l h & o=$!; sleep 0.5; " +
+        "kill $p; wait $p; $CTL elect h two & q=$!; sleep 0.5; kill $o $q; wait'",
+      sorted: true,
+    },
     { line: "lock g -- sh -c '$CTL elect g v & p=$!; sleep 0.5; kill $p; wait $p; echo $?'" },
   ],
 };
