@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import { endWithUs, freshDir, type Member } from "../lib/processes.ts";
 
 const TIMEOUT_MS = 20_000;
+/** Behind what is waited for the rest of a text may still be on its way. */
+const REST_MS = 50;
 /** How long a command that should say nothing is given to say something. */
 const SILENCE_MS = 1_500;
 
@@ -126,11 +128,13 @@ export class Side {
     const child = spawn(this.#program, this.#words(line), { env });
     endWithUs(child);
     const shown = { stdout: "", stderr: "" };
+    let ending: NodeJS.Timeout | undefined;
     const listen = (stream: "stdout" | "stderr") => {
       child[stream].setEncoding("latin1");
       child[stream].on("data", (chunk: string) => {
         shown[stream] += chunk;
-        if (until !== undefined && shown.stdout.includes(until)) child.kill(signal);
+        if (until === undefined || !shown.stdout.includes(until)) return;
+        ending ??= setTimeout(() => child.kill(signal), REST_MS);
       });
     };
     listen("stdout");
@@ -155,7 +159,9 @@ export class Side {
       .replaceAll(this.#dir, "DIR")
       .replaceAll(this.#program, "PROGRAM")
       .replaceAll("quordctl", "etcdctl")
-      .replaceAll(this.#added, "NEW");
+      .replaceAll(this.#added, "NEW")
+      // An id with a leading zero is shorter.
+      .replaceAll(/Member +NEW/g, "Member NEW");
     return tidy(own);
   }
 }
