@@ -1,5 +1,5 @@
 import type { Commit, PageSource } from "../bolt/index.ts";
-import type { Entry, HardState, Message, SnapshotMeta } from "../proto/index.ts";
+import type { Entry, Failure, HardState, Message, SnapshotMeta } from "../proto/index.ts";
 
 /**
  * The member's four ways out: disk, network, time and chance. Everything else in this room is
@@ -39,9 +39,128 @@ export interface PageFilePort {
   close(): Promise<void>;
 }
 
+/** What a call to another member came to. */
+export type PeerReply<T> =
+  | { readonly kind: "value"; readonly value: T }
+  /** The other member refused, with a failure of `proto/errors.ts` where etcd has one. */
+  | { readonly kind: "refused"; readonly failure: Failure }
+  /** Nobody knows: no connection, no answer in time, or one that makes no sense. */
+  | { readonly kind: "unreached"; readonly reason: string };
+
+/** A lease as its primary knows it. */
+export interface PeerLease {
+  /** -1: the lease is unknown or expired, and the other fields are empty. */
+  readonly ttlSeconds: number;
+  readonly grantedSeconds: number;
+  readonly keys: readonly Uint8Array[];
+}
+
+/** The answer to `/members/hashkv`. */
+export interface PeerHash {
+  readonly hash: number;
+  readonly compactRevision: number;
+  readonly hashRevision: number;
+  /** The member's current revision. */
+  readonly revision: number;
+}
+
+/** The answer to `/version`. */
+export interface PeerVersion {
+  readonly server: string;
+  /** Cluster version, `not_decided` while there is none. */
+  readonly cluster: string;
+  readonly storage: string;
+}
+
+/** The bytes of a page file at one point in time, read in any order while the file goes on. */
+export interface SnapshotImage {
+  readonly sizeBytes: number;
+  /** Exactly so many bytes. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): void;
+}
+
+/** Where a page file that arrives from another member goes. */
+export interface SnapshotSink {
+  /** Resolves when more may follow. The bytes may be reused then. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** All bytes are there: resolves when the file is durable and raft has the message. */
+  finish(): Promise<void>;
+  /** The sender went away, or sent too little. What was written is removed. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Links to the other members. It never blocks: what cannot be queued is dropped and reported to
+ * the inbox, and raft sends again.
+ */
 export interface NetworkPort {
-  /** Sends messages to other members, or drops them: raft sends again. */
+  /**
+   * All messages of one turn of the loop; those to a peer leave in one write. Entries' bytes are
+   * valid during the call only: encode or copy them. Never a snapshot.
+   */
   send(messages: readonly Message[]): void;
+  /**
+   * Sends a `snap` message and the page file behind it; closes the image when done. The outcome
+   * goes to `PeerInbox.reportSnapshot`, exactly once.
+   */
+  sendSnapshot(message: Message, image: SnapshotImage): void;
+  /** Adds a peer, or gives it other URLs. */
+  setPeer(id: bigint, peerUrls: readonly string[]): void;
+  removePeer(id: bigint): void;
+  /** Monotonic milliseconds since which the peer has been reachable; undefined: it is not. */
+  activeSince(id: bigint): number | undefined;
+
+  // Calls to a peer over HTTP, to each of its URLs in turn, with etcd's own timeouts where none is
+  // given. They never reject.
+
+  hashKv(peer: bigint, revision: number): Promise<PeerReply<PeerHash>>;
+  /** Asks the peer (the leader) to promote a learner; the value is JSON, the new member list. */
+  promote(peer: bigint, learner: bigint): Promise<PeerReply<string>>;
+  /** Renews a lease at the peer (the leader); the value is its TTL in seconds. */
+  renewLease(peer: bigint, lease: bigint, timeoutMs: number): Promise<PeerReply<number>>;
+  timeToLive(
+    peer: bigint,
+    query: { readonly lease: bigint; readonly keys: boolean },
+    timeoutMs: number,
+  ): Promise<PeerReply<PeerLease>>;
+  version(peer: bigint): Promise<PeerReply<PeerVersion>>;
+
+  /** Lets what is queued leave for a moment, then closes all links. */
+  stop(): Promise<void>;
+}
+
+/**
+ * What the transport calls on the member. The calls of the second half answer for this member
+ * alone: they are never forwarded again, so nothing goes in circles.
+ */
+export interface PeerInbox {
+  readonly ids: { readonly clusterId: bigint; readonly memberId: bigint };
+  /**
+   * A raft message from another member. Its bytes are the member's from now on. Behind it is a
+   * bounded queue: what does not fit is dropped, and raft sends again.
+   */
+  receive(message: Message): void;
+  isRemoved(id: bigint): boolean;
+  /** A message to this peer was dropped or lost. */
+  reportUnreachable(id: bigint): void;
+  /** The peer's process is gone: its connections broke and new ones are refused. */
+  reportGone(id: bigint): void;
+  reportSnapshot(id: bigint, isOk: boolean): void;
+  /** A snapshot begins to arrive; a failure refuses it. */
+  receiveSnapshot(message: Message): SnapshotSink | Failure;
+
+  /** The body of `GET /members`. */
+  membersJson(): string;
+  version(): PeerVersion;
+  isDowngradeEnabled(): boolean;
+  hashKv(revision: number): Promise<PeerReply<PeerHash>>;
+  promote(learner: bigint): Promise<PeerReply<string>>;
+  renewLease(lease: bigint): Promise<PeerReply<number>>;
+  timeToLive(query: {
+    readonly lease: bigint;
+    readonly keys: boolean;
+  }): Promise<PeerReply<PeerLease>>;
 }
 
 export interface TimePort {

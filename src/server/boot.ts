@@ -27,7 +27,6 @@ import {
   Member,
   type MemberConfig,
   Meters,
-  type NetworkPort,
   type Ports,
   Slicer,
   type TimePort,
@@ -38,6 +37,7 @@ import { EMPTY_CONF_STATE, MemoryStorage, RawNode } from "../raft/index.ts";
 import type { Config } from "./config.ts";
 import { type Host, machine } from "./host.ts";
 import { clusterId, memberId } from "../keys/index.ts";
+import { NO_NETWORK } from "./no-network.ts";
 
 /** A reason not to start that the operator can do something about. */
 export class BootError extends Error {}
@@ -60,9 +60,6 @@ interface Ids {
   readonly memberId: bigint;
   readonly clusterId: bigint;
 }
-
-/** Nobody to send to: the member is alone in its cluster. */
-const NO_NETWORK: NetworkPort = { send: () => {} };
 
 /** `quota`-independent bounds of raft (etcd: `maxSizePerMsg`, `maxInflightMsgs`). */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
