@@ -61,6 +61,10 @@ export function range(service: Service, bytes: Uint8Array, answer: Answer): void
   else service.member.linearizable(read);
 }
 
+export function isSerializableRange(bytes: Uint8Array): boolean {
+  return decodeRangeRequest(new Reader(bytes)).serializable;
+}
+
 /** Why a read has no result. */
 type ReadRefusal = RevisionRefusal | "tooManyRequests";
 

@@ -19,14 +19,26 @@ type ServeWaiting = (service: Service, request: Uint8Array, call: ServerCall) =>
 type ServeStream = (service: Service, call: ServerCall) => void;
 
 export type Method =
-  | { readonly kind: "unary"; readonly serve: Serve }
+  /** `learner`: which requests a learner serves too; none unless said. */
+  | {
+      readonly kind: "unary";
+      readonly serve: Serve;
+      readonly learner?: (request: Uint8Array) => boolean;
+    }
   /** Unary, and may wait for other clients: it hears when its own has gone. */
   | { readonly kind: "waiting"; readonly serve: ServeWaiting }
-  | { readonly kind: "stream"; readonly serve: ServeStream }
+  | { readonly kind: "stream"; readonly serve: ServeStream; readonly learner?: true }
   /** Known to etcd, and to be served later. */
   | { readonly kind: "later"; readonly request: Schema };
 
 const unary = (serve: Serve): Method => ({ kind: "unary", serve });
+const always = () => true;
+/** What a learner serves, whose store may be far behind. */
+const byLearners = (serve: Serve, learner: (request: Uint8Array) => boolean): Method => ({
+  kind: "unary",
+  serve,
+  learner,
+});
 const waiting = (serve: ServeWaiting): Method => ({ kind: "waiting", serve });
 const stream = (serve: ServeStream): Method => ({ kind: "stream", serve });
 const later = (request: Schema): Method => ({ kind: "later", request });
@@ -34,7 +46,7 @@ const later = (request: Schema): Method => ({ kind: "later", request });
 /** The API on one page. */
 export const METHODS: ReadonlyMap<string, Method> = new Map(
   Object.entries({
-    "/etcdserverpb.KV/Range": unary(kv.range),
+    "/etcdserverpb.KV/Range": byLearners(kv.range, kv.isSerializableRange),
     "/etcdserverpb.KV/RangeStream": stream(rangeStream),
     "/etcdserverpb.KV/Put": unary(kv.put),
     "/etcdserverpb.KV/DeleteRange": unary(kv.deleteRange),
@@ -55,11 +67,15 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
     "/etcdserverpb.Cluster/MemberUpdate": later(api.MemberUpdateRequest),
     "/etcdserverpb.Cluster/MemberPromote": later(api.MemberPromoteRequest),
 
-    "/etcdserverpb.Maintenance/Status": unary(maintenance.status),
+    "/etcdserverpb.Maintenance/Status": byLearners(maintenance.status, always),
     "/etcdserverpb.Maintenance/Alarm": unary(maintenance.alarm),
     "/etcdserverpb.Maintenance/Hash": unary(maintenance.hash),
     "/etcdserverpb.Maintenance/HashKV": unary(maintenance.hashKv),
-    "/etcdserverpb.Maintenance/Snapshot": stream(maintenance.snapshot),
+    "/etcdserverpb.Maintenance/Snapshot": {
+      kind: "stream",
+      serve: maintenance.snapshot,
+      learner: true,
+    },
     "/etcdserverpb.Maintenance/Defragment": unary(maintenance.defragment),
     "/etcdserverpb.Maintenance/MoveLeader": later(api.MoveLeaderRequest),
     "/etcdserverpb.Maintenance/Downgrade": later(api.DowngradeRequest),

@@ -7,14 +7,31 @@ import type { Service } from "./service.ts";
 
 type Unary = Extract<Method, { kind: "unary" }>;
 
+/** Periods without a leader after which streams that need one are ended (etcd: `maxNoLeaderCnt`). */
+const LEADERLESS_MAX = 3;
+
 /** Takes every call to the row of its method, and every refusal of a request to its status. */
 export class Pipeline {
   readonly #service: Service;
+  /** Streams that are of no use without a leader. Those that have ended go at the next look. */
+  readonly #needLeader = new Set<ServerCall>();
+  #leaderless = 0;
   readonly requests = new ClientRequests();
   /** One function for all unary calls: the row is found again in the call's context. */
   readonly #onUnaryMessage = (request: Uint8Array, call: ServerCall) => {
     call.onHalfClose = nothing;
     this.unary(call.context as Unary, request, new CallAnswer(call));
+  };
+  readonly #onLearnersMessage = (request: Uint8Array, call: ServerCall) => {
+    call.onHalfClose = nothing;
+    const method = call.context as Unary;
+    const answer = new CallAnswer(call);
+    try {
+      if (method.learner?.(request) !== true) answer.fail(fail("notSupportedForLearner"));
+      else method.serve(this.#service, request, answer);
+    } catch (error) {
+      answer.fail(malformed(error, UNARY_MALFORMED));
+    }
   };
 
   constructor(service: Service) {
@@ -28,22 +45,22 @@ export class Pipeline {
   /** Serves a call whose header list has arrived. The transport has refused unknown paths. */
   serve(call: ServerCall): void {
     const method = METHODS.get(call.path)!;
+    const { isLearner } = this.#service;
+    if (isLearner && !("learner" in method)) return call.end(fail("notSupportedForLearner"));
     this.requests.count(method.kind === "stream" ? "stream" : "unary", call.metadata);
-    const refusal = this.#admit(call);
-    if (refusal !== undefined) {
-      call.end(refusal);
-      return;
-    }
+    const needsLeader = call.metadata.get("hasleader") === "true";
+    if (needsLeader && !this.#service.member.hasLeader) return call.end(fail("noLeader"));
     switch (method.kind) {
       case "unary":
         call.context = method;
-        call.onMessage = this.#onUnaryMessage;
+        call.onMessage = isLearner ? this.#onLearnersMessage : this.#onUnaryMessage;
         call.onHalfClose = noRequest;
         return;
       case "waiting":
         this.#serveWaiting(method, call);
         return;
       case "stream":
+        if (needsLeader) this.#needLeader.add(call);
         this.#serveStream(method, call);
         return;
       case "later":
@@ -60,6 +77,21 @@ export class Pipeline {
     }
   }
 
+  /**
+   * To be called once in each election timeout. Streams that ask for a leader end when there has
+   * been none for some time; not at once, because clients would all come again.
+   */
+  lookForLeader(): void {
+    this.#leaderless = this.#service.member.hasLeader ? 0 : this.#leaderless + 1;
+    for (const call of this.#needLeader) {
+      if (call.isOpen && this.#leaderless < LEADERLESS_MAX) continue;
+      this.#needLeader.delete(call);
+      if (!call.isOpen) continue;
+      call.end(fail("noLeader"));
+      call.onCancel("refused", call);
+    }
+  }
+
   #refuse(method: Extract<Method, { kind: "later" }>, request: Uint8Array, path: string): Failure {
     try {
       decodeMessage(method.request, request);
@@ -67,13 +99,6 @@ export class Pipeline {
     } catch (error) {
       return malformed(error, UNARY_MALFORMED);
     }
-  }
-
-  #admit(call: ServerCall): Failure | undefined {
-    if (call.metadata.get("hasleader") === "true" && !this.#service.member.hasLeader) {
-      return fail("noLeader");
-    }
-    return undefined;
   }
 
   #serveWaiting(method: Extract<Method, { kind: "waiting" }>, call: ServerCall): void {

@@ -60,6 +60,11 @@ export class Service {
     this.serviceNames = options.serviceNames;
   }
 
+  /** Whether this member has no vote yet; its store may be far behind the others'. */
+  get isLearner(): boolean {
+    return this.state.members.get(this.member.ids.memberId)?.isLearner === true;
+  }
+
   get raftTerm(): number {
     return this.state.appliedTerm;
   }

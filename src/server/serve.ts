@@ -69,6 +69,7 @@ export async function serve(
     serviceNames: serviceNames(),
   });
   const pipeline = new Pipeline(service);
+  member.every(config.electionMs, () => pipeline.lookForLeader());
   const stats = methodStats(config);
   const onCall = (call: ServerCall) => pipeline.serve(call);
   const grpc = new GrpcServer({
