@@ -10,7 +10,6 @@
  *
  * `pos` counts from the start of its own element; a value follows its key directly.
  */
-import { compareRegions } from "../base/index.ts";
 import { BoltError } from "./errors.ts";
 
 export const PAGE_HEADER_BYTES = 16;
@@ -79,21 +78,35 @@ export function valueBytes(leaf: Uint8Array, index: number): number {
   return length;
 }
 
-/** Index of the element with this key, or `~i` where i is the place it would be inserted at. */
+/**
+ * Index of the element with this key, or `~i` where i is the place it would be inserted at. What
+ * the keys on both sides have in common with it, all between them have too: those bytes are not
+ * compared again. Neighbouring revisions differ in their last bytes only.
+ */
 export function findInPage(page: Uint8Array, key: Uint8Array): number {
   const field = isLeafPage(page) ? 4 : 0;
   let low = 0;
   let high = pageCount(page);
+  let sharedLow = 0;
+  let sharedHigh = 0;
   while (low < high) {
     const middle = (low + high) >>> 1;
     const element = elementAt(middle);
     const start = element + u32(page, element + field);
-    const end = start + u32(page, element + field + 4);
-    if (end > page.length) throw elementError(page, middle);
-    const order = compareRegions(page, start, end, key, 0, key.length);
+    const length = u32(page, element + field + 4);
+    if (start + length > page.length) throw elementError(page, middle);
+    const end = Math.min(length, key.length);
+    let shared = Math.min(sharedLow, sharedHigh, end);
+    while (shared < end && page[start + shared] === key[shared]) shared++;
+    const order = shared < end ? page[start + shared]! - key[shared]! : length - key.length;
     if (order === 0) return middle;
-    if (order < 0) low = middle + 1;
-    else high = middle;
+    if (order < 0) {
+      low = middle + 1;
+      sharedLow = shared;
+    } else {
+      high = middle;
+      sharedHigh = shared;
+    }
   }
   return ~low;
 }
