@@ -31,8 +31,8 @@ export const PAGE_GROWTH_BYTES = 16 * 1024 * 1024;
 const CUT_BYTES_MAX = 64 * 1024 * 1024;
 /** A new file: two metas, an empty tree of buckets, and in bbolt's case a free list. */
 const NEW_PAGES_MAX = 4;
-/** Pages looked at once that are remembered for a second time. */
-const SEEN_PAGES = 4096;
+/** Places to remember pages that were looked at once: some pages share one and displace each other. */
+const SEEN_PAGES = 65_536;
 
 export interface PageFileOptions {
   readonly io?: FileIo;
@@ -73,7 +73,7 @@ export class PageFile {
   #failure: unknown;
   /** Pages that are looked at once. */
   readonly #ahead = new ReadAhead((bytes, offset) => this.#readNow(bytes, offset));
-  /** Pages that were, a few of them: asked for again, they are worth a place in the cache. */
+  /** Pages that were: asked for again, they are worth a place in the cache. */
   readonly #seen = new Uint32Array(SEEN_PAGES);
 
   private constructor(path: string, fd: number, options: PageFileOptions) {
