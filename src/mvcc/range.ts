@@ -9,8 +9,8 @@ import { NO_ROW } from "./row-slab.ts";
 import { inSlices, KEY_COST, Pace, restartable, type Slices } from "./slices.ts";
 import type { RevisionRefusal, StoreState } from "./store-state.ts";
 
-/** So many pairs are read in the order in which they are stored. */
-const BULK_PAIRS_MIN = 8192;
+/** From so many on, pairs are read in the order in which they are stored: neighbours share a descent. */
+const BULK_PAIRS_MIN = 256;
 
 /** What to read. All but the key may be left out; a `RangeRequest` of `proto` fits. */
 export interface RangeRequest {
