@@ -238,3 +238,21 @@ test("an observer sees each leader and all it says, from the first one on", asyn
   stream.cancel();
   await assert.rejects(stream.next(), refusal("context canceled", CODE.canceled));
 });
+
+test("an observer that reads late is told everything, and holds nobody up meanwhile", async () => {
+  const name = bytes("slow");
+  const { leader } = await ask(CAMPAIGN, { name });
+  const stream = channel.stream(`/${election}/Observe`, { metadata: {} });
+  stream.send(encodeMessage(api.LeaderRequest, { name }));
+  stream.end();
+  await stream.next();
+  const WORDS = 60;
+  for (let i = 0; i < WORDS; i++) {
+    await ask(PROCLAIM, { leader, value: new Uint8Array(100_000).fill(i) });
+  }
+  for (let i = 0; i < WORDS; i++) {
+    const { kv: said } = decodeMessage(api.LeaderResponse, (await stream.next())!);
+    assert.deepEqual([said?.value.length, said?.value[0]], [100_000, i]);
+  }
+  stream.cancel();
+});

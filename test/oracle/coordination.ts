@@ -8,6 +8,7 @@ import type { DescMessage, DescMethod, MessageInitShape } from "@bufbuild/protob
 import { Election, KV, type KeyValue, Lease, LeaderResponseSchema, Lock } from "../lib/api.ts";
 import { pathOf } from "../lib/grpc.ts";
 import type { Draw } from "./draw.ts";
+import { LineStream } from "./line-stream.ts";
 import { bytesText, plain, type Plain } from "./plain.ts";
 import type { Session } from "./session.ts";
 import type { Side } from "./side.ts";
@@ -55,6 +56,7 @@ interface Observer {
 export async function coordination({ world, draw }: Session): Promise<void> {
   const scene = new Coordination(world, draw);
   await ownLeases(world);
+  await observedLines(world);
   for (const ID of LEASES) await world.call(Lease.method.leaseGrant, { ID, TTL });
   for (let step = 0; step < STEPS; step++) await scene.step();
   await scene.end();
@@ -353,6 +355,31 @@ function post<I extends DescMessage, O extends DescMessage>(
     }))
     .catch(() => "given up");
   return { outcome, cancel: () => controller.abort() };
+}
+
+/** An election as lines of JSON. */
+async function observedLines(world: World): Promise<void> {
+  const observed = async (side: Side) => {
+    const ID = 0x99n;
+    const { client } = side;
+    await client.call(Lease.method.leaseGrant, { ID, TTL });
+    const name = bytes("lines");
+    const body = JSON.stringify({ name: name.toString("base64") });
+    const lines = await LineStream.open(side.endpoint, "/v3/election/observe", body, {
+      onSent: () => client.call(campaign, { name, lease: ID, value: bytes("first") }),
+    });
+    const seen = await lines.takeUntil("result");
+    const { kvs } = await client.call(KV.method.range, { key: bytes("lines/99") });
+    const key = { name, key: kvs[0]!.key, rev: kvs[0]!.createRevision, lease: ID };
+    await sleep(UNSEEN_MS);
+    await client.call(proclaim, { leader: key, value: bytes("second") });
+    seen.push(...(await lines.takeUntil("result")));
+    lines.close();
+    await client.call(Lease.method.leaseRevoke, { ID });
+    return seen.map((line) => JSON.parse(line) as Plain);
+  };
+  const [a, b] = await Promise.all(world.sides.map(observed));
+  world.same("/v3/election/observe", null, a!, b!);
 }
 
 /** Callers without a lease get one from the server: a minute, under whatever id. */

@@ -22,12 +22,18 @@ export class LineStream {
     });
   }
 
-  /** Resolves when the head of the answer is there. */
-  static async open(endpoint: string, path: string, body: string): Promise<LineStream> {
+  /** Resolves when the head of the answer is there; it may need something to happen first. */
+  static async open(
+    endpoint: string,
+    path: string,
+    body: string,
+    { onSent = () => {} }: { readonly onSent?: () => unknown } = {},
+  ): Promise<LineStream> {
     const headers = { "content-type": "application/json" };
     const sent = request(`http://${endpoint}${path}`, { method: "POST", agent: false, headers });
     sent.on("error", () => {});
     sent.end(body);
+    void onSent();
     const [response] = (await once(sent, "response")) as [IncomingMessage];
     return new LineStream(sent, response);
   }
