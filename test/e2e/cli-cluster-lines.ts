@@ -205,6 +205,25 @@ const ALONE: readonly (string | Line)[] = [
   { line: "watch before --endpoints {e1}", silent: true },
 ];
 
+/** What waits on a member that dies goes on with another one. Quotes are for the shell within. */
+const MOVING: readonly Line[] = [
+  {
+    line:
+      "lock x -- sh -c '$CTL watch a & w=$!; $CTL lock k --ttl 2 & l=$!; $CTL elect e v & e=$!; " +
+      "$CTL elect -l e & o=$!; sleep 3; $CTL put a 1; sleep 2; kill $w $l $e $o; " +
+      "wait $w; echo watch $?; wait $l; echo lock $?; wait $e; echo elect $?'",
+    killsMeanwhile: 3,
+    sorted: true,
+  },
+  { line: "get k --prefix", sorted: true },
+  {
+    line:
+      "lock x -- sh -c '$CTL lock k & l=$!; sleep 0.5; " +
+      "$CTL lock k -- echo next & n=$!; sleep 3; kill $l; wait $l; echo $?; wait $n; echo $?'",
+    sorted: true,
+  },
+];
+
 const scene = (name: string, lines: Scene["lines"]): Scene => ({
   name,
   cluster: true,
@@ -215,5 +234,6 @@ const scene = (name: string, lines: Scene["lines"]): Scene => ({
 export const CLUSTER_SCENES: readonly Scene[] = [
   scene("a cluster", [...ASKED, ...FAILING, ...LEADERS, ...MEETING, ...OLDER]),
   scene("members of a cluster", [...CHANGES, ...DYING]),
+  scene("a cluster on the move", MOVING),
   scene("a cluster without a majority", ALONE),
 ];

@@ -3,6 +3,8 @@ import { spawn } from "node:child_process";
 import { endWithUs, freshDir, type Member } from "../lib/processes.ts";
 
 const TIMEOUT_MS = 20_000;
+/** How long a command has run when something happens to it. */
+const MEANWHILE_MS = 1_000;
 /** Behind what is waited for the rest of a text may still be on its way. */
 const REST_MS = 50;
 /** How long a command that should say nothing is given to say something. */
@@ -27,6 +29,8 @@ export interface Line {
   readonly silent?: true;
   /** The member of a cluster, from 1 on, that is killed before. */
   readonly kills?: number;
+  /** The same, while the command runs. */
+  readonly killsMeanwhile?: number;
   /** What comes in no order, or in the order of ids that cannot be made equal. */
   readonly sorted?: true;
   /** More of the environment. `CTL` is there for every command: the tool with its endpoint. */
@@ -78,6 +82,10 @@ export class Side {
 
   async run(line: Line): Promise<Shown> {
     if (line.kills !== undefined) await this.#served.members[line.kills - 1]!.kill();
+    const { killsMeanwhile } = line;
+    if (killsMeanwhile !== undefined) {
+      setTimeout(() => this.#served.members[killsMeanwhile - 1]!.kill(), MEANWHILE_MS);
+    }
     const shown = await this.#execute(line);
     const granted = /lease ([0-9a-f]{16}) granted/.exec(shown.stdout);
     const added = /(?:Member +|"member":\{"ID":")([0-9a-f]{2,})/.exec(shown.stdout);
