@@ -215,7 +215,7 @@ function tidy(text: string): string {
     .replaceAll(/\b(lease|added|Member) +[0-9a-f]{16}\b/g, "$1 ID")
     .replaceAll(/^[0-9a-f]{16}$/gm, "ID")
     // The keys of locks and elections end with a lease.
-    .replaceAll(/(\/|\\x2f)([0-9a-f]{16}|(\\x[0-9a-f]{2}){16})\b/g, "$1ID")
+    .replaceAll(/(\/|\\x2f)([0-9a-f]{14,16}|(\\x[0-9a-f]{2}){14,16})\b/g, "$1ID")
     // Members are listed by their ids, which hold the second in which they were added.
     .replaceAll(/(?<="members":\[).*(?=\]\}$)/gm, (list) => sorted(list, /(?<=\}),(?=\{)/))
     .replaceAll(/(?<=ETCD_INITIAL_CLUSTER=").*(?=")/g, (list) => sorted(list, /,/))
