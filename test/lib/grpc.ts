@@ -106,11 +106,21 @@ export class Client {
     });
   }
 
-  /** A call in both directions; each arriving message goes to `receive`. */
-  duplex(path: string, receive: (message: Uint8Array) => void): Duplex {
-    const call = this.#client.makeBidiStreamRequest(path, asBuffer, asIs);
+  /** A call in both directions; each arriving message goes to `receive`, its status to `end`. */
+  duplex(
+    path: string,
+    receive: (message: Uint8Array) => void,
+    options: {
+      readonly end?: (code: number, text: string) => void;
+      readonly metadata?: Readonly<Record<string, string>>;
+    } = {},
+  ): Duplex {
+    const metadata = new grpc.Metadata();
+    for (const [name, value] of Object.entries(options.metadata ?? {})) metadata.set(name, value);
+    const call = this.#client.makeBidiStreamRequest(path, asBuffer, asIs, metadata);
     call.on("data", receive);
     call.on("error", () => {});
+    call.on("status", ({ code, details }) => options.end?.(code, details));
     return { send: (message) => void call.write(message), cancel: () => call.cancel() };
   }
 
