@@ -7,7 +7,7 @@ import { type Client, pathOf } from "../lib/grpc.ts";
 import type { Answer, Compare, Pair, Request, Write } from "../lib/history/index.ts";
 
 /** Longer than a member lets a request wait (7 s), so that its own refusal is heard. */
-const CALL_MS = 12_000;
+const CALL_MS = 9_000;
 
 /** A refusal, or a call that broke. */
 export interface Failure {

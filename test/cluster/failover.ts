@@ -3,7 +3,8 @@
  * for five seconds, and a clean stop. How long does no write get acknowledged? Compared with real
  * etcd in the same run; and nothing may be lost.
  *
- *   npm run failover -- [--quick] [--kills 50] [--pauses 50] [--stops 50] [--rate 400] [--only etcd|quord]
+ *   npm run failover -- [--quick] [--kills 50] [--pauses 50] [--stops 50] [--rate 400]
+ *                       [--only etcd|quord]
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "./cluster.ts";
@@ -32,9 +33,9 @@ const FAULTS: Readonly<Record<Fault, string>> = {
 const args = readArguments(["kills", "pauses", "stops", "rate", "only"]);
 const perSecond = args.number("rate", { full: 400, quick: 300 });
 const counts: Readonly<Record<Fault, number>> = {
-  kill: args.number("kills", { full: 50, quick: 3 }),
+  kill: args.number("kills", { full: 50, quick: 2 }),
   pause: args.number("pauses", { full: 50, quick: 1 }),
-  stop: args.number("stops", { full: 50, quick: 2 }),
+  stop: args.number("stops", { full: 50, quick: 1 }),
 };
 
 /** One fault, and what it takes to be whole again. Returns the longest gap in milliseconds. */

@@ -246,6 +246,8 @@ const newest = { path: "/etcdserverpb.KV/Range", message: Uint8Array.of(0x0a, 1,
 
 /** A failure without what differs from call to call. */
 export function kindOf({ code, text }: Failure): string {
+  // The client's clock or the server's: whichever came first.
+  if (code === 4) return "4 deadline exceeded";
   const plain = text
     .replaceAll(/\d+\.\d+\.\d+\.\d+:\d+/g, "ADDRESS")
     .replaceAll(/\d{3,}/g, "N")

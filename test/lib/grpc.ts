@@ -40,6 +40,16 @@ const asIs = (bytes: Buffer): Uint8Array => bytes;
 const NOTHING = new Uint8Array(0);
 const MESSAGE_BYTES_MAX = 2 ** 31 - 1;
 
+export interface WithMetadata {
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+function metadataOf(options: WithMetadata): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  for (const [name, value] of Object.entries(options.metadata ?? {})) metadata.set(name, value);
+  return metadata;
+}
+
 /** The name of a method on the wire. */
 export function pathOf(method: DescMethod): string {
   return `/${method.parent.typeName}/${method.name}`;
@@ -65,7 +75,11 @@ export class Client {
   }
 
   /** A unary call with bytes in and out. Never rejects. */
-  unary(path: string, message: Uint8Array, options: grpc.CallOptions = {}): Promise<Answer> {
+  unary(
+    path: string,
+    message: Uint8Array,
+    options: grpc.CallOptions & WithMetadata = {},
+  ): Promise<Answer> {
     return this.begin(path, message, options).answer;
   }
 
@@ -73,7 +87,7 @@ export class Client {
   begin(
     path: string,
     message: Uint8Array,
-    options: grpc.CallOptions = {},
+    options: grpc.CallOptions & WithMetadata = {},
   ): { readonly answer: Promise<Answer>; readonly cancel: () => void } {
     let cancel = () => {};
     const answer = new Promise<Answer>((resolve) => {
@@ -81,7 +95,16 @@ export class Client {
         if (error) resolve({ code: error.code, text: error.details, body: NOTHING });
         else resolve({ code: 0, text: "", body: body! });
       };
-      const call = this.#client.makeUnaryRequest(path, asBuffer, asIs, message, options, done);
+      const metadata = metadataOf(options);
+      const call = this.#client.makeUnaryRequest(
+        path,
+        asBuffer,
+        asIs,
+        message,
+        metadata,
+        options,
+        done,
+      );
       cancel = () => call.cancel();
     });
     return { answer, cancel };
@@ -110,14 +133,9 @@ export class Client {
   duplex(
     path: string,
     receive: (message: Uint8Array) => void,
-    options: {
-      readonly end?: (code: number, text: string) => void;
-      readonly metadata?: Readonly<Record<string, string>>;
-    } = {},
+    options: WithMetadata & { readonly end?: (code: number, text: string) => void } = {},
   ): Duplex {
-    const metadata = new grpc.Metadata();
-    for (const [name, value] of Object.entries(options.metadata ?? {})) metadata.set(name, value);
-    const call = this.#client.makeBidiStreamRequest(path, asBuffer, asIs, metadata);
+    const call = this.#client.makeBidiStreamRequest(path, asBuffer, asIs, metadataOf(options));
     call.on("data", receive);
     call.on("error", () => {});
     call.on("status", ({ code, details }) => options.end?.(code, details));
