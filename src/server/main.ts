@@ -41,6 +41,10 @@ async function main(argv: readonly string[]): Promise<void> {
     await writeShims(argv.slice(1));
     return;
   }
+  if (argv[0] === "dev") {
+    const { runDev } = await import("./dev.ts");
+    process.exit(await runDev(argv.slice(1)));
+  }
   if (argv[0] === "gateway" || argv[0] === "grpc-proxy") {
     throw new Error(`quord ${argv[0]} is not supported yet`);
   }

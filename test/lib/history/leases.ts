@@ -56,8 +56,10 @@ export class LeaseRules {
     if (!attached.every(({ key }) => gone.has(key))) return undefined;
     if (life.endedAt !== undefined) this.#say(`lease ${lease} ended twice, again at ${revision}`);
     life.endedAt = revision;
-    const revoked = life.revokes.find(({ answer }) => answer !== undefined) ?? life.revokes[0];
-    if (revoked === undefined) this.#checkEarly(lease, revision, happenedBy);
+    const revoked = life.revokes.find(({ answer }) => answer !== undefined);
+    // A revoke without an answer may have been carried out, or come too late.
+    const mayBeRevoked = life.revokes.some(({ calledAt }) => calledAt < happenedBy);
+    if (!mayBeRevoked) this.#checkEarly(lease, revision, happenedBy);
     return { operation: revoked };
   }
 
