@@ -2,20 +2,19 @@
  * Measures quord beside real etcd with etcd's own load generator, in turn, on the same cores and
  * file system.
  *
- *   npm run bench -- [--rounds 5] [--seconds 5] [--only REGEXP] [--quick]
+ *   npm run bench -- [--members 1] [--rounds 5] [--seconds 5] [--only REGEXP] [--quick]
  *
  * The full run writes docs/benchmarks.md; --quick is one short round for a look, and writes
- * nothing.
+ * nothing. With `--members 3` it is clusters of three that are compared.
  */
-import { writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { needPeer, ROOT, type Kind } from "../test/lib/binaries.ts";
-import { childrenCpuSeconds, cpuSeconds, peakMemoryMib } from "../test/lib/cpu.ts";
+import { needPeer, type Kind } from "../test/lib/binaries.ts";
+import { cpuSeconds, peakMemoryMib } from "../test/lib/cpu.ts";
 import { dropDir, freshDir, run, startMember, type Member } from "../test/lib/processes.ts";
+import { measure } from "./bench-generate.ts";
 import {
-  generatorArgs,
   LOADS,
   READ_KEY,
   type Contender,
@@ -24,39 +23,12 @@ import {
   type Sample,
   type Start,
 } from "./bench-loads.ts";
+import { runMembers } from "./bench-members.ts";
 import { writeReport } from "./bench-report.ts";
+import { PAGE, replaceIntroduction } from "./bench-sections.ts";
 
 /** Starts on an empty directory in one round. */
 const STARTS = 5;
-
-async function generate(member: Member, load: Load, total: number): Promise<Sample> {
-  const serverBefore = cpuSeconds(member.pid);
-  const childrenBefore = childrenCpuSeconds();
-  const startedAt = performance.now();
-  const args = [`--endpoints=${member.endpoint}`, ...generatorArgs(load, total)];
-  const ran = await run(needPeer("benchmark"), args, { timeoutMs: 300_000 });
-  const wall = (performance.now() - startedAt) / 1_000;
-  const serverCpu = cpuSeconds(member.pid) - serverBefore;
-  const generatorCpu = childrenCpuSeconds() - childrenBefore;
-  const figure = (pattern: RegExp) => Number(pattern.exec(ran.stdout)?.[1] ?? Number.NaN);
-  const perSecond = figure(/Requests\/sec:\s+(\S+)/);
-  if (ran.code !== 0 || ran.stdout.includes("Error distribution") || !(perSecond > 0)) {
-    throw new Error(`${load.name} failed\n${ran.stdout}\n${ran.stderr.slice(-2_000)}`);
-  }
-  return {
-    perSecond,
-    p50Ms: figure(/ 50% in (\S+)/) * 1_000,
-    p99Ms: figure(/ 99% in (\S+)/) * 1_000,
-    cpuMicros: (serverCpu / total) * 1e6,
-    busy: (serverCpu + generatorCpu) / wall / availableParallelism(),
-  };
-}
-
-/** The first run warms the server up and tells how many requests fill the time. */
-async function measure(member: Member, load: Load, seconds: number): Promise<Sample> {
-  const warm = await generate(member, load, load.warmup);
-  return generate(member, load, Math.max(load.clients, Math.round(warm.perSecond * seconds)));
-}
 
 async function timedStart(kind: Kind, dir: string): Promise<{ member: Member; start: Start }> {
   const member = await startMember(kind, { dir });
@@ -91,7 +63,8 @@ async function round(who: Contender, loads: readonly Load[], seconds: number): P
   await putReadKey(member);
   const samples = new Map<string, Sample>();
   for (const load of loads) {
-    const sample = await measure(member, load, seconds);
+    const target = { endpoints: [member.endpoint], pids: [member.pid] };
+    const sample = await measure(target, load, seconds);
     samples.set(load.name, sample);
     console.log(line(who, load.name, sample));
   }
@@ -132,10 +105,15 @@ async function main(): Promise<void> {
       seconds: { type: "string" },
       only: { type: "string", default: "" },
       quick: { type: "boolean", default: false },
+      members: { type: "string", default: "1" },
     },
   });
   const rounds = values.quick ? 1 : Number(values.rounds);
   const seconds = Number(values.seconds ?? (values.quick ? 2 : 5));
+  if (values.members !== "1") {
+    const { only, quick } = values;
+    return runMembers({ members: Number(values.members), rounds, seconds, only, isQuick: quick });
+  }
   const loads = LOADS.filter((load) => new RegExp(values.only).test(load.name));
   const contenders: Contender[] = values.quick
     ? ["quord", "etcd"]
@@ -151,7 +129,7 @@ async function main(): Promise<void> {
   const report = writeReport({ loads, rounds, seconds, results });
   console.log(`\n${report.tables}`);
   const complete = !values.quick && values.only === "";
-  if (complete) writeFileSync(join(ROOT, "docs", "benchmarks.md"), report.page);
+  if (complete) writeFileSync(PAGE, replaceIntroduction(readFileSync(PAGE, "utf8"), report.page));
   console.log(`bench: ${loads.length} loads, ${rounds} rounds; ${report.summary}`);
 }
 

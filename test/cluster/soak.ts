@@ -1,0 +1,117 @@
+/**
+ * Half an hour of mixed load while a member is killed every 20 s: nothing lost, and no member's
+ * memory grows.
+ *
+ *   npm run soak -- [--quick] [--minutes 30] [--every 20] [--rate 300] [--program quord|etcd]
+ *
+ * Memory is the resident size at the same age of a process: each kill makes a new one, so what is
+ * compared are medians over minutes 5 to 10 and over the last ten.
+ */
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Prng } from "../../src/base/index.ts";
+import { Cluster } from "./cluster.ts";
+import { readArguments, runCommand, say } from "./command.ts";
+import { Load } from "./load.ts";
+import type { Program, Seat } from "./seat.ts";
+import { equalHashes, judge } from "./verdict.ts";
+
+const args = readArguments(["minutes", "every", "rate", "program"]);
+const minutes = args.number("minutes", { full: 30, quick: 0.6 });
+const everyMs = args.number("every", { full: 20, quick: 6 }) * 1_000;
+const perSecond = args.number("rate", { full: 300, quick: 300 });
+const program = (args.text("program") ?? "quord") as Program;
+
+/** A dead member is missed for so long. */
+const DOWN_MS = 1_000;
+const SAMPLE_MS = 2_000;
+const GROWTH_MAX = 1.1;
+const MINUTE = 60_000;
+
+/** The resident size of a process in MiB; undefined when it is gone. */
+function residentMib(pid: number): number | undefined {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
+  } catch {
+    return undefined;
+  }
+}
+
+class Memory {
+  readonly #samples = new Map<Seat, { readonly at: number; readonly mib: number }[]>();
+  readonly #startedAt = performance.now();
+
+  take(seats: readonly Seat[]): void {
+    for (const seat of seats) {
+      const mib = seat.isServing ? residentMib(seat.pid) : undefined;
+      if (mib === undefined) continue;
+      const samples = this.#samples.get(seat) ?? [];
+      samples.push({ at: performance.now() - this.#startedAt, mib });
+      this.#samples.set(seat, samples);
+    }
+  }
+
+  median(seat: Seat, from: number, until: number): number {
+    const all = (this.#samples.get(seat) ?? []).filter(({ at }) => at >= from && at < until);
+    const sorted = all.map(({ mib }) => mib).sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  }
+
+  /** The median of every minute, for each member. */
+  lines(seats: readonly Seat[]): string[] {
+    const count = Math.ceil((performance.now() - this.#startedAt) / MINUTE);
+    return seats.map((seat) => {
+      const each = Array.from({ length: count }, (_, i) =>
+        this.median(seat, i * MINUTE, (i + 1) * MINUTE).toFixed(0),
+      );
+      return `${seat.name}, MiB by minute: ${each.join(" ")}`;
+    });
+  }
+
+  problems(seats: readonly Seat[]): string[] {
+    if (minutes < 20) return [];
+    return seats.flatMap((seat) => {
+      const early = this.median(seat, 5 * MINUTE, 10 * MINUTE);
+      const late = this.median(seat, (minutes - 10) * MINUTE, minutes * MINUTE);
+      say(
+        `${seat.name}: ${early.toFixed(0)} MiB in minutes 5 to 10, ${late.toFixed(0)} in the last 10`,
+      );
+      return late <= early * GROWTH_MAX ? [] : [`${seat.name} grew from ${early} to ${late} MiB`];
+    });
+  }
+}
+
+async function main(): Promise<string[]> {
+  say(`seed ${args.seed}`);
+  const prng = new Prng(args.seed);
+  const cluster = await Cluster.start({ programs: [program, program, program] });
+  const load = new Load({ seats: () => cluster.running(), seed: args.seed, perSecond });
+  load.start();
+  const memory = new Memory();
+  const sampler = setInterval(() => memory.take(cluster.seats), SAMPLE_MS);
+  const until = performance.now() + minutes * MINUTE;
+  let kills = 0;
+  while (performance.now() < until) {
+    await sleep(everyMs - DOWN_MS);
+    const seat = cluster.seats[prng.below(cluster.seats.length)]!;
+    await seat.kill();
+    await sleep(DOWN_MS);
+    seat.start(program);
+    await seat.serving();
+    kills++;
+    if (kills % 9 === 0) say(`${kills} kills, ${load.count} requests, revision ${load.revision}`);
+  }
+  clearInterval(sampler);
+  await equalHashes(cluster);
+  for (const line of memory.lines(cluster.seats)) say(line);
+  const problems = memory.problems(cluster.seats);
+  const rate = load.perSecond.toFixed(0);
+  problems.push(...(await judge(cluster, load)));
+  say(`${program}: ${kills} kills, ${load.count} requests at ${rate}/s`);
+  for (const [kind, count] of load.failures) say(`  ${count} x ${kind}`);
+  await cluster.stop();
+  return problems;
+}
+
+await runCommand("soak", main);
