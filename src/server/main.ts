@@ -32,6 +32,9 @@ const STOP_MS_MAX = 10_000;
 /** The compiled code is kept for the next start when this one has settled: a stop may be a kill. */
 const COMPILE_CACHE_MS = 2000;
 
+/** As long as a timer can be. */
+const HOLD_MS = 2 ** 31 - 1;
+
 /** What is known before the settings are: the defaults of the log. */
 let logger = new Logger({ level: "info" });
 process.on("exit", () => logger.flush());
@@ -60,6 +63,9 @@ async function main(argv: readonly string[]): Promise<void> {
   };
   process.on("uncaughtException", die);
   process.on("unhandledRejection", die);
+  // The member's own timers hold no process, and for moments there is nothing else to wait for, as
+  // before the ports are open: the end of this process is a signal or `exit`, never that.
+  setInterval(() => {}, HOLD_MS);
   const running = await serve(config, logger, die).catch((error: unknown) => {
     if (error instanceof FlagError) throw error;
     logger.fatal("failed to start", { error: asError(error) });

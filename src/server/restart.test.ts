@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -88,4 +89,35 @@ test("a member that must apply a long log again tells of itself when that is don
     assert.equal(second.state.members.get(second.ids.memberId)?.name, "again");
     assert.equal(second.state.store.currentRevision, currentRevision);
     await second.stop();
+  }));
+
+/** Runs the server on a directory until it serves, and stops it. False when it ended before. */
+function serves(dataDir: string): Promise<boolean> {
+  const program = join(import.meta.dirname, "../../bin/quord");
+  const url = "http://127.0.0.1:0";
+  const flags = [`--data-dir=${dataDir}`, `--listen-client-urls=${url}`];
+  flags.push(`--advertise-client-urls=${url}`, `--listen-peer-urls=${url}`);
+  const child = spawn(program, flags, { stdio: ["ignore", "pipe", "pipe"] });
+  let log = "";
+  let isServing = false;
+  for (const output of [child.stdout, child.stderr]) {
+    output.on("data", (chunk) => {
+      log += String(chunk);
+      if (isServing || !log.includes("ready to serve client requests")) return;
+      isServing = true;
+      child.kill();
+    });
+  }
+  return new Promise((resolve) => child.once("close", () => resolve(isServing)));
+}
+
+test("a process does not end while its member waits for a long log to be applied again", () =>
+  inDirectory(async (parent) => {
+    const dataDir = join(parent, "data");
+    const first = await start(dataDir);
+    await first.publish({ name: "default", clientUrls: [] });
+    // A little more than may wait: applied again before what was refused is said once more.
+    for (let i = 0; i < 52; i++) await Promise.all(Array.from({ length: 100 }, () => put(first)));
+    await first.stop();
+    for (let life = 0; life < 8; life++) assert.ok(await serves(dataDir), `life ${life}`);
   }));
