@@ -73,6 +73,7 @@ export {
   writeHardState,
   writeWalSnapshot,
 } from "./raftpb.ts";
+export { readRaftMessage, writeRaftMessage } from "./raft-message.ts";
 export * from "./raft-types.ts";
 export {
   type Alloc,

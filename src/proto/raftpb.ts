@@ -49,8 +49,8 @@ export function readEntry(r: Reader): Entry {
   let data = EMPTY_BYTES;
   while (r.next()) {
     if (r.tag === 8 + VARINT) type = r.uint();
-    else if (r.tag === 16 + VARINT) term = counter(r);
-    else if (r.tag === 24 + VARINT) index = counter(r);
+    else if (r.tag === 16 + VARINT) term = r.counter();
+    else if (r.tag === 24 + VARINT) index = r.counter();
     else if (r.tag === 32 + BYTES) data = r.view();
     else r.skip();
   }
@@ -70,9 +70,9 @@ export function writeHardState(w: Writer, state: HardState): void {
 export function readHardState(r: Reader): HardState {
   const state = { term: -1, vote: -1n, commit: -1 };
   while (r.next()) {
-    if (r.tag === 8 + VARINT) state.term = counter(r);
+    if (r.tag === 8 + VARINT) state.term = r.counter();
     else if (r.tag === 16 + VARINT) state.vote = r.big();
-    else if (r.tag === 24 + VARINT) state.commit = counter(r);
+    else if (r.tag === 24 + VARINT) state.commit = r.counter();
     else r.fail("unknown field in a hard state");
   }
   if (state.term < 0 || state.vote < 0n || state.commit < 0) r.fail("incomplete hard state");
@@ -126,8 +126,8 @@ export function readWalSnapshot(r: Reader): SnapshotMeta {
   let term = -1;
   let confState: ConfState | undefined;
   while (r.next()) {
-    if (r.tag === 8 + VARINT) index = counter(r);
-    else if (r.tag === 16 + VARINT) term = counter(r);
+    if (r.tag === 8 + VARINT) index = r.counter();
+    else if (r.tag === 16 + VARINT) term = r.counter();
     else if (r.tag === 24 + BYTES) confState = readConfState(r.nested());
     else r.skip();
   }
@@ -196,8 +196,8 @@ function readSnapshotMetadata(r: Reader): SnapshotMeta {
   let confState = EMPTY_CONF_STATE;
   while (r.next()) {
     if (r.tag === 8 + BYTES) confState = readConfState(r.nested());
-    else if (r.tag === 16 + VARINT) index = counter(r);
-    else if (r.tag === 24 + VARINT) term = counter(r);
+    else if (r.tag === 16 + VARINT) index = r.counter();
+    else if (r.tag === 24 + VARINT) term = r.counter();
     else r.skip();
   }
   return { index, term, confState };
@@ -223,11 +223,4 @@ function idFields(w: Writer, field: number, ids: readonly bigint[]): void {
 
 function readPacked(r: Reader, into: bigint[]): void {
   while (r.at < r.end) into.push(r.big());
-}
-
-/** A term or an index: a counter, which 2^53 bounds. */
-function counter(r: Reader): number {
-  const value = r.uint();
-  if (value > Number.MAX_SAFE_INTEGER) r.fail("counter above 2^53");
-  return value;
 }

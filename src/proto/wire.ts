@@ -86,6 +86,7 @@ export class Reader {
       if (shift === 28) high |= bits >>> 4;
       else if (shift > 28) high |= bits << (shift - 32);
       if (byte < 0x80) {
+        if (shift === 63 && byte > 1) break;
         this.low = low >>> 0;
         this.high = high >>> 0;
         return;
@@ -103,18 +104,17 @@ export class Reader {
     return Number(BigInt.asIntN(64, this.big()));
   }
 
+  /** A term or an index: a counter, which 2^53 bounds. */
+  counter(): number {
+    const value = this.uint();
+    if (value > Number.MAX_SAFE_INTEGER) throw new ProtoError("counter above 2^53");
+    return value;
+  }
+
   /** An exact unsigned 64-bit varint. */
   big(): bigint {
-    const start = this.at;
-    const value = this.uint();
-    if (value <= Number.MAX_SAFE_INTEGER) return BigInt(value);
-    this.at = start;
-    let exact = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      const byte = this.bytes[this.at++]!;
-      exact |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt.asUintN(64, exact);
-    }
+    this.uint64();
+    return this.high === 0 ? BigInt(this.low) : (BigInt(this.high) << 32n) | BigInt(this.low);
   }
 
   /** An exact signed 64-bit varint (lease ids). */
@@ -262,14 +262,18 @@ export class Writer {
 
   /** A signed or unsigned 64-bit varint, exact. */
   bigVarint(value: bigint): void {
-    let rest = BigInt.asUintN(64, value);
-    if (rest <= BigInt(Number.MAX_SAFE_INTEGER)) return this.varint(Number(rest));
+    const low = Number(BigInt.asUintN(32, value));
+    const high = Number(BigInt.asUintN(32, value >> 32n));
+    if (high < 0x20_0000) return this.varint(high * TWO_32 + low);
     this.reserve(10);
-    while (rest >= 0x80n) {
-      this.bytes[this.length++] = Number(rest & 0x7fn) | 0x80;
-      rest >>= 7n;
-    }
-    this.bytes[this.length++] = Number(rest);
+    const bytes = this.bytes;
+    let at = this.length;
+    for (let shift = 0; shift < 28; shift += 7) bytes[at++] = ((low >>> shift) & 0x7f) | 0x80;
+    bytes[at++] = (low >>> 28) | ((high & 7) << 4) | 0x80;
+    let rest = high >>> 3;
+    for (; rest >= 0x80; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+    bytes[at++] = rest;
+    this.length = at;
   }
 
   /**
