@@ -37,6 +37,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   disk: { kind: "edge", imports: ["base", "proto", "wal", "bolt"], types: ["member", "raft"] },
   net: { kind: "edge", imports: ["base"] },
+  peer: { kind: "edge", imports: ["base", "proto", "net"], types: ["member"] },
   http: { kind: "edge", imports: ["base", "proto", "h2", "grpc", "rpc", "net"] },
   client: { kind: "edge", imports: ["base", "proto", "h2", "grpc", "net"] },
   observe: { kind: "edge", imports: ["base"] },

@@ -4,7 +4,7 @@ import { Access } from "./access.ts";
 import type { Exchange, RequestHead } from "./exchange.ts";
 import { Target } from "./exchange.ts";
 import { gatewayMetadata, gatewayTimeoutMs } from "./gateway-metadata.ts";
-import { cleanPath, redirection } from "./go-mux.ts";
+import { cleanPath, redirection } from "../net/index.ts";
 import { BUFFERED_BYTES_MAX, PartWriter } from "./part-writer.ts";
 import { handshake, isWebSocket } from "./web-socket.ts";
 

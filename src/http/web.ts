@@ -1,7 +1,7 @@
 import type { Access } from "./access.ts";
 import type { Exchange, Fields, RequestHead } from "./exchange.ts";
 import type { Gateway } from "./gateway.ts";
-import { escapeHtml, redirection } from "./go-mux.ts";
+import { escapeHtml, redirection } from "../net/index.ts";
 import { type Parts, PartWriter } from "./part-writer.ts";
 import { handshake, type Handshake, isWebSocket } from "./web-socket.ts";
 

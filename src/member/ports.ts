@@ -153,7 +153,8 @@ export interface PeerInbox {
   /** The body of `GET /members`. */
   membersJson(): string;
   version(): PeerVersion;
-  isDowngradeEnabled(): boolean;
+  /** After a linearizable read. */
+  isDowngradeEnabled(): Promise<PeerReply<boolean>>;
   hashKv(revision: number): Promise<PeerReply<PeerHash>>;
   promote(learner: bigint): Promise<PeerReply<string>>;
   renewLease(lease: bigint): Promise<PeerReply<number>>;

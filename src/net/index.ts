@@ -2,3 +2,4 @@
 export { type Address, listenOn, parseAddress } from "./addresses.ts";
 export { type OutputSource, writeOutput } from "./write-output.ts";
 export { Listener, type ListenerOptions, type Protocol } from "./listener.ts";
+export { cleanPath, escapeHtml, redirection } from "./go-mux.ts";

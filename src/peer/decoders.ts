@@ -233,7 +233,8 @@ const NO_MESSAGES: readonly Message[] = [];
 
 const LINK_HEARTBEAT = readRaftMessage(new Reader(Uint8Array.of(8, MESSAGE_TYPE.heartbeat)));
 
-function readLength(bytes: Uint8Array, at: number, max: number): number {
+/** A `u64` of the wire. Throws when it is above `max`. */
+export function readLength(bytes: Uint8Array, at: number, max: number): number {
   const length = readUint32(bytes, at) * 2 ** 32 + readUint32(bytes, at + 4);
   // The text is etcd's (`ErrExceedSizeLimit`).
   if (length > max) throw new ProtoError("rafthttp: error limit exceeded");

@@ -38,10 +38,7 @@ const dataAt = (term: number, index: number) =>
 
 /** What a leader sends: runs of entries that mostly follow each other, now and then from anew. */
 const apps = fc
-  .array(
-    fc.record({ count: fc.nat(4), jump: fc.nat(9), term: fc.nat(9) }),
-    { maxLength: 8 },
-  )
+  .array(fc.record({ count: fc.nat(4), jump: fc.nat(9), term: fc.nat(9) }), { maxLength: 8 })
   .map((steps) => {
     let index = 0;
     let term = 1;

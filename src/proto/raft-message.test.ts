@@ -129,13 +129,11 @@ test("a type that does not exist reads as the first one", () => {
 });
 
 test("any bytes are a raft message or a ProtoError", () => {
-  const mangled = fc
-    .tuple(message, fc.nat(), fc.nat(255), fc.nat())
-    .map(([m, at, byte, cut]) => {
-      const whole = written(m);
-      whole[at % whole.length] = byte;
-      return whole.subarray(0, cut % (whole.length + 1));
-    });
+  const mangled = fc.tuple(message, fc.nat(), fc.nat(255), fc.nat()).map(([m, at, byte, cut]) => {
+    const whole = written(m);
+    whole[at % whole.length] = byte;
+    return whole.subarray(0, cut % (whole.length + 1));
+  });
   fc.assert(
     fc.property(fc.oneof(fc.uint8Array({ maxLength: 60 }), mangled), (random) => {
       try {

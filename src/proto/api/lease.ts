@@ -93,3 +93,15 @@ export const LeaseLeasesResponse = message("etcdserverpb.LeaseLeasesResponse", {
   leases: many(one(2, LeaseStatus)),
 });
 export type LeaseLeasesResponse = MessageOf<typeof LeaseLeasesResponse>;
+
+// What members ask each other about leases.
+
+export const LeaseInternalRequest = message("leasepb.LeaseInternalRequest", {
+  LeaseTimeToLiveRequest: one(1, LeaseTimeToLiveRequest),
+});
+export type LeaseInternalRequest = MessageOf<typeof LeaseInternalRequest>;
+
+export const LeaseInternalResponse = message("leasepb.LeaseInternalResponse", {
+  LeaseTimeToLiveResponse: one(1, LeaseTimeToLiveResponse),
+});
+export type LeaseInternalResponse = MessageOf<typeof LeaseInternalResponse>;

@@ -1,0 +1,120 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { escapeHtml, redirection } from "../net/index.ts";
+import * as own from "./endpoints.ts";
+import { reasonOf } from "./local.ts";
+import * as raft from "./raft-endpoints.ts";
+import { refuse, respond } from "./replies.ts";
+import type { Transport } from "./transport.ts";
+
+/** Between two requests of a connection (etcd: `ConnReadTimeout` of the listener). */
+const KEEP_ALIVE_MS = 5000;
+/** For a whole request (etcd: `ReadTimeout`); the upload of a snapshot has no such bound here. */
+const REQUEST_TIMEOUT_MS = 0;
+const HEAD_BYTES_MAX = 1024 * 1024;
+
+type Handler = (
+  transport: Transport,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+) => Promise<void> | void;
+
+const PATHS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  ["/raft", raft.pipeline],
+  ["/raft/snapshot", raft.snapshot],
+  ["/raft/probing", raft.probing],
+  ["/members", own.members],
+  ["/members/hashkv", own.hashKv],
+  ["/leases", own.leases],
+  ["/leases/internal", own.leases],
+  ["/downgrade/enabled", own.downgradeEnabled],
+  ["/version", own.version],
+]);
+
+const FOLDERS: readonly (readonly [string, Handler])[] = [
+  ["/raft/stream/", raft.stream],
+  ["/members/promote/", own.promote],
+];
+
+/**
+ * The HTTP server for peers. It does not listen itself: connections are handed in. Requests wait
+ * for the transport, so that a port may be open before the member is.
+ */
+export function createPeerServer(transport: Promise<Transport>): Server {
+  const { createServer } = process.getBuiltinModule("node:http");
+  const options = { maxHeaderSize: HEAD_BYTES_MAX, noDelay: true };
+  const server = createServer(options, (request, response) => {
+    void transport.then((ready) => serve(ready, request, response));
+  });
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  return server;
+}
+
+async function serve(
+  transport: Transport,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.on("error", () => {});
+  request.on("error", () => {});
+  try {
+    await route(transport, request, response);
+  } catch (error) {
+    // etcd's handler would have panicked, which closes the connection without an answer.
+    const fields = { path: request.url, error: reasonOf(error) };
+    transport.local.lines.warn("closed the connection of a peer's request", fields);
+    request.socket.destroy();
+  }
+}
+
+function route(
+  transport: Transport,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> | void {
+  const target = request.url ?? "/";
+  if (target === "*") {
+    if (request.method === "OPTIONS") return respond(response, 200, {});
+    return respond(response, 400, { Connection: "close" });
+  }
+  const [rawPath = "", query] = target.replace(/^https?:\/\/[^/?]*/i, "").split(/\?(.*)/s);
+  const path = decoded(rawPath);
+  if (path === undefined) {
+    const fields = { "Content-Type": "text/plain; charset=utf-8", Connection: "close" };
+    return respond(response, 400, fields, "400 Bad Request");
+  }
+  const folders = FOLDERS.map(([folder]) => folder);
+  const elsewhere = redirection(path, folders);
+  if (elsewhere !== undefined) return redirect(request, response, elsewhere, query);
+  const handler =
+    PATHS.get(path) ?? FOLDERS.find(([folder]) => path.startsWith(folder))?.[1] ?? notFound;
+  return handler(transport, request, response, path);
+}
+
+const notFound: Handler = (_transport, _request, response) =>
+  refuse(response, 404, "404 page not found");
+
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function redirect(
+  { method }: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+  query: string | undefined,
+): void {
+  const location = encodeURI(path) + (query === undefined ? "" : `?${query}`);
+  const isRead = method === "GET" || method === "HEAD";
+  const fields = {
+    Location: location,
+    ...(isRead ? { "Content-Type": "text/html; charset=utf-8" } : {}),
+  };
+  const body = `<a href="${escapeHtml(location)}">Temporary Redirect</a>.\n\n`;
+  respond(response, 307, fields, method === "GET" ? body : "");
+}

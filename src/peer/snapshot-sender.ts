@@ -1,0 +1,137 @@
+import type { Agent, ClientRequest } from "node:http";
+import type { SnapshotImage } from "../member/index.ts";
+import { type Message, Writer } from "../proto/index.ts";
+import { begin, readReply, type Reply } from "./call.ts";
+import { writeFramedMessage } from "./encoders.ts";
+import { identityFields } from "./identity.ts";
+import { hex, type Local, reasonOf, type Remote } from "./local.ts";
+import { checkPosted } from "./post.ts";
+
+/** A snapshot is read and sent in pieces, each in a turn of its own. */
+const PIECE_BYTES = 128 * 1024;
+/** From the head of the answer to its end (etcd: `snapResponseReadTimeout`). */
+const REPLY_TIMEOUT_MS = 5000;
+const REPLY_BYTES_MAX = 64 * 1024;
+
+/** Uploads page files to a peer: the message, then the bytes of the file. */
+export class SnapshotSender {
+  readonly #local: Local;
+  readonly #remote: Remote;
+  readonly #agent: () => Agent;
+  readonly #stop = new AbortController();
+
+  constructor(local: Local, remote: Remote, agent: () => Agent) {
+    this.#local = local;
+    this.#remote = remote;
+    this.#agent = agent;
+  }
+
+  /** Tells the inbox how it went, once, and closes the image. */
+  async send(m: Message, image: SnapshotImage): Promise<void> {
+    const { lines, meters, inbox } = this.#local;
+    const { id, status, urls } = this.#remote;
+    const facts = {
+      "snapshot-index": m.snapshot!.meta.index,
+      "remote-peer-id": hex(id),
+      bytes: image.sizeBytes,
+    };
+    lines.info("sending database snapshot", facts);
+    meters.snapshotsSending.add(id);
+    const begun = performance.now();
+    const url = urls.pick();
+    const failure = await this.#post(url, m, image).catch(reasonOf);
+    image.close();
+    meters.snapshotsSending.add(id, -1);
+    if (failure === undefined) {
+      status.activate();
+      inbox.reportSnapshot(id, true);
+      lines.info("sent database snapshot", facts);
+      meters.sentBytes.add(id, image.sizeBytes);
+      meters.snapshotsSent.add(id);
+      meters.snapshotSendSeconds.observe(id, (performance.now() - begun) / 1000);
+      return;
+    }
+    lines.warn("failed to send database snapshot", { ...facts, error: failure });
+    urls.failed(url);
+    status.deactivate("sendMsgSnap", "post", failure);
+    inbox.reportUnreachable(id);
+    inbox.reportSnapshot(id, false);
+    meters.sendFailures.add(id);
+    meters.snapshotSendFailures.add(id);
+  }
+
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  async #post(url: string, m: Message, image: SnapshotImage): Promise<string | undefined> {
+    const request = begin({
+      url,
+      method: "POST",
+      path: "/raft/snapshot",
+      fields: { "Content-Type": "application/octet-stream", ...identityFields(this.#local) },
+      agent: this.#agent(),
+      dialTimeoutMs: this.#local.dialTimeoutMs,
+      signal: this.#stop.signal,
+    });
+    const answer = replyTo(request);
+    try {
+      await upload(request, answer, m, image);
+      return checkPosted(this.#local, this.#remote, await answer);
+    } finally {
+      if (!request.writableEnded) request.destroy();
+    }
+  }
+}
+
+async function upload(
+  request: ClientRequest,
+  answer: Promise<Reply>,
+  m: Message,
+  image: SnapshotImage,
+): Promise<void> {
+  // An answer that comes early is a refusal, and the rest of the file of no use.
+  let isAnswered = false;
+  const answered = answer.then(
+    () => (isAnswered = true),
+    () => (isAnswered = true),
+  );
+  const head = new Writer(4096);
+  writeFramedMessage(head, m);
+  request.write(head.copy());
+  for (let offset = 0; offset < image.sizeBytes && !isAnswered; offset += PIECE_BYTES) {
+    const length = Math.min(PIECE_BYTES, image.sizeBytes - offset);
+    const piece = await image.read(offset, length);
+    if (!request.write(piece)) await Promise.race([drained(request), answered]);
+    await nextTurn();
+  }
+  if (!isAnswered) request.end();
+}
+
+function replyTo(request: ClientRequest): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    request.on("error", reject);
+    request.on("close", () => reject(new Error("connection closed")));
+    request.on("response", (response) => {
+      const timer = setTimeout(() => response.destroy(new Error("i/o timeout")), REPLY_TIMEOUT_MS);
+      readReply(response, REPLY_BYTES_MAX, (reply) => {
+        clearTimeout(timer);
+        if (reply instanceof Error) reject(reply);
+        else resolve(reply);
+      });
+    });
+  });
+}
+
+function drained(request: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    request.once("drain", resolve);
+    request.once("close", resolve);
+  });
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
