@@ -4,8 +4,8 @@ import { INCOMPATIBLE, WRONG_CLUSTER } from "./compatibility.ts";
 import { hex, type Local, type Remote, REMOVED } from "./local.ts";
 
 /**
- * What the answer to a POST of raft means: undefined is well, else why not. Where the peer says that
- * this member was removed, that is told on.
+ * What the answer to a POST of raft means: undefined is well, else why not. Where the peer says
+ * that this member was removed, that is told on.
  */
 export function checkPosted(local: Local, remote: Remote, reply: Reply): string | undefined {
   if (reply.status === 204) return undefined;

@@ -174,7 +174,7 @@ export class Transport implements NetworkPort {
     const peers = [...this.#peers.values()];
     for (const peer of peers) peer.flush();
     for (const peer of peers) peer.stop();
-    for (const id of [...this.#strangers.keys()]) this.#dropStranger(id);
+    for (const id of this.#strangers.keys()) this.#dropStranger(id);
     this.#peers.clear();
     if (peers.length > 0) await new Promise((resolve) => setTimeout(resolve, STOP_MS));
     this.#agent.destroy();

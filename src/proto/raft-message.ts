@@ -3,9 +3,9 @@ import { encodeSnapshot, entryBytes, readEntry, readSnapshot, writeEntry } from 
 import { type Entry, MESSAGE_TYPE, type Message, type Snapshot } from "./raft-types.ts";
 import { BYTES, type Reader, VARINT, type Writer } from "./wire.ts";
 
-// raftpb.Message: 1 type, 2 to, 3 from, 4 term, 5 logTerm, 6 index, 7 entries, 8 commit, 9 snapshot,
-// 10 reject, 11 rejectHint, 12 context. 13 vote and 14 responses stay on their member: they are
-// never written, and skipped when read. What is zero is left out, but the type.
+// raftpb.Message: 1 type, 2 to, 3 from, 4 term, 5 logTerm, 6 index, 7 entries, 8 commit,
+// 9 snapshot, 10 reject, 11 rejectHint, 12 context. 13 vote and 14 responses stay on their member:
+// they are never written, and skipped when read. What is zero is left out, but the type.
 
 const NO_ENTRIES: readonly Entry[] = [];
 const NO_MESSAGES: readonly Message[] = [];

@@ -25,6 +25,7 @@ import * as reflection from "./gen/grpc/reflection/v1/reflection_pb.ts";
 import * as membership from "./gen/membershippb/membership_pb.ts";
 import * as mvccpb from "./gen/mvccpb/kv_pb.ts";
 import * as election from "./gen/v3electionpb/election_pb.ts";
+import * as leasepb from "./gen/leasepb/lease_pb.ts";
 import * as lock from "./gen/v3lockpb/lock_pb.ts";
 import {
   api,
@@ -40,7 +41,7 @@ import type { FieldInfo, Kind } from "./schema.ts";
 // The oracle: descriptors made by protoc's relatives from the same .proto files.
 const FILES = [
   [authpb, auth, cluster, header, internal, kv, lease, maintenance, watch].flatMap(filesOf),
-  [health, reflection, membership, mvccpb, election, lock].flatMap(filesOf),
+  [health, reflection, membership, mvccpb, election, leasepb, lock].flatMap(filesOf),
 ].flat();
 
 function filesOf(module: object): DescFile[] {
