@@ -3,7 +3,15 @@ import { crc32c, Prng } from "../../src/base/index.ts";
 import type { FileIo } from "../../src/disk/index.ts";
 import { systemError } from "../../src/disk/memory-files.ts";
 import { type Disk, SimFile } from "./disk.ts";
-import type { SimTime } from "./time.ts";
+
+/** What the disk needs of the time. */
+export interface DiskTime {
+  sleep(ms: number): Promise<void>;
+  /** Everything else in the process waits for so long. */
+  pass(ms: number): void;
+  /** How long the next call takes. */
+  callMs(): number;
+}
 
 /** The n-th file call of a life goes wrong, or the first behind it that can in this way. */
 export interface Fault {
@@ -71,8 +79,8 @@ export class DiskCalls implements FileIo {
   /** One line a call: a name, a path, and which bytes. */
   readonly trace: string[] = [];
   readonly #disk: Disk;
-  readonly #time: SimTime;
-  readonly #fault: Fault | undefined;
+  readonly #time: DiskTime;
+  #fault: Fault | undefined;
   readonly #onEnd: (how: "killed" | "cut") => void;
   readonly #random: Prng;
   readonly #open = new Map<number, OpenFile>();
@@ -82,13 +90,14 @@ export class DiskCalls implements FileIo {
   /** Calls that count for the fault, and whether it has struck. */
   #counted = 0;
   #isStruck = false;
-  #isFull = false;
+  /** Whether all that takes room fails. */
+  isFull = false;
   #fillsUp = false;
   #isOff = false;
 
   constructor(options: {
     disk: Disk;
-    time: SimTime;
+    time: DiskTime;
     seed: number;
     fault: Fault | undefined;
     /** Told when the call came at which the process or the power was to end. */
@@ -99,6 +108,13 @@ export class DiskCalls implements FileIo {
     this.#fault = options.fault;
     this.#onEnd = options.onEnd;
     this.#random = new Prng(options.seed);
+  }
+
+  /** The next call that can, or the next sync of a file that matches, fails. */
+  failNext(of?: RegExp): void {
+    this.#fault = { nth: 1, how: "EIO", ...(of && { of }) };
+    this.#counted = 0;
+    this.#isStruck = false;
   }
 
   /** The process ends: what it has asked for happens, and nothing else. */
@@ -279,13 +295,13 @@ export class DiskCalls implements FileIo {
     const takesRoom = TAKES_ROOM.has(name);
     const fillsUp = name === "write" && this.#fillsUp;
     if (fillsUp) this.#fillsUp = false;
-    if (fillsUp || (takesRoom && this.#isFull)) return "ENOSPC";
+    if (fillsUp || (takesRoom && this.isFull)) return "ENOSPC";
     if (this.#fault === undefined || this.#isStruck) return undefined;
     const { nth, how, of } = this.#fault;
     if (of?.test(this.trace.at(-1)!) ?? true) this.#counted++;
     if (this.#counted < nth || !(endsLife(how) || waysOf(name).includes(how))) return undefined;
     this.#isStruck = true;
-    this.#isFull = how === "full";
+    this.isFull = how === "full";
     this.#fillsUp = how === "short";
     return how;
   }

@@ -1,0 +1,135 @@
+import { bytesToHex, copyBytes, equalBytes } from "../../../src/base/index.ts";
+import type { State } from "../../../src/apply/index.ts";
+import type { Member } from "../../../src/member/index.ts";
+import { type Entry, InternalRequest } from "../../../src/proto/index.ts";
+import type { Change, Told, Watched } from "../../lib/history/index.ts";
+import * as model from "../model.ts";
+
+type Say = (violation: string) => void;
+
+/**
+ * What no two members may differ in: the entry at an index, the state after it, the leader of a
+ * term. And what follows from the entries, computed once by a model.
+ */
+export class Agreement {
+  readonly #say: Say;
+  readonly #now: () => number;
+  readonly #entries: Entry[] = [];
+  readonly #states: string[] = [];
+  readonly #leaders = new Map<number, string>();
+  readonly #ids = new Set<string>();
+  readonly #model = new model.Model();
+  readonly #told: Told[] = [];
+
+  constructor(now: () => number, say: Say) {
+    this.#now = now;
+    this.#say = say;
+  }
+
+  /** The last entry that anybody has applied. */
+  get lastIndex(): number {
+    return this.#entries.length;
+  }
+
+  get revision(): number {
+    return this.#model.revision;
+  }
+
+  /** All changes, told like those of a watch that misses nothing. */
+  get watched(): Watched {
+    return { by: "the log", key: "", end: "\uffff", from: 2, messages: this.#told };
+  }
+
+  /** Sees every entry that a life applies, and the states in between. */
+  observe(name: string, { state }: Member): void {
+    const apply = state.apply.bind(state);
+    const applyConfChange = state.applyConfChange.bind(state);
+    const from = state.storedIndex;
+    let last = 0;
+    const see = (entry: Entry) => {
+      if (entry.index <= last) this.#say(`${name} applies entry ${entry.index} after ${last}`);
+      last = entry.index;
+      if (entry.index > from) this.#compareStates(name, entry.index - 1, state);
+      this.#applied(name, entry);
+    };
+    state.apply = (entry, waiting) => {
+      see(entry);
+      return apply(entry, waiting);
+    };
+    state.applyConfChange = (entry, toRaft) => {
+      see(entry);
+      return applyConfChange(entry, toRaft);
+    };
+  }
+
+  leads(name: string, term: number): void {
+    const known = this.#leaders.get(term);
+    if (known === undefined) this.#leaders.set(term, name);
+    else if (known !== name) this.#say(`${known} and ${name} both lead in term ${term}`);
+  }
+
+  #compareStates(name: string, index: number, { store, lessor, alarms, members }: State): void {
+    const state =
+      `revision ${store.currentRevision}, compacted at ${Math.max(0, store.compactedRevision)}, ` +
+      `${lessor.size} leases, no space ${alarms.hasNoSpace}, corrupt ${alarms.hasCorrupt}, ` +
+      `members ${members.list().map(({ id, isLearner }) => (isLearner ? `(${id})` : id))}`;
+    const known = this.#states[index];
+    if (known === undefined) this.#states[index] = state;
+    else if (known !== state) this.#say(`after entry ${index} ${name} has ${state}, not ${known}`);
+  }
+
+  #applied(name: string, entry: Entry): void {
+    const { index, term, type, data } = entry;
+    if (index > this.#entries.length + 1) {
+      this.#say(`${name} applies entry ${index}, and nobody ${this.#entries.length + 1}`);
+      return;
+    }
+    const known = this.#entries[index - 1];
+    if (known === undefined) {
+      this.#first({ index, term, type, data: copyBytes(data) });
+    } else if (known.term !== term || known.type !== type || !equalBytes(known.data, data)) {
+      const [was, is] = [bytesToHex(known.data), bytesToHex(data)];
+      this.#say(`${name} applies at ${index} ${term} ${is}, others applied ${known.term} ${was}`);
+    }
+  }
+
+  #first(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#checkId(entry);
+    const before = this.#model.revision;
+    this.#model.apply(entry);
+    if (this.#model.revision === before) return;
+    const changes: Change[] = [];
+    for (let at = this.#model.history.length - 1; at >= 0; at--) {
+      const change = this.#model.history[at]!;
+      if (change.main <= before) break;
+      changes.unshift(asTold(change));
+    }
+    this.#told.push({ at: this.#now(), changes });
+  }
+
+  #checkId({ index, type, data }: Entry): void {
+    if (type !== 0 || data.length === 0) return;
+    const { member, sequence } = new InternalRequest().decode(data);
+    const id = `${member}/${sequence}`;
+    if (this.#ids.has(id)) this.#say(`the request of entry ${index} is in the log twice`);
+    this.#ids.add(id);
+  }
+}
+
+function asTold({ main, key, pair }: model.Change): Change {
+  if (pair === undefined) return { revision: main, key, pair: undefined };
+  const { create, mod, version, value, lease } = pair;
+  return {
+    revision: main,
+    key,
+    pair: {
+      key,
+      value,
+      modRevision: mod,
+      createRevision: create,
+      version,
+      ...(lease !== 0n && { lease: lease.toString(16) }),
+    },
+  };
+}

@@ -1,0 +1,204 @@
+import { Prng } from "../../../src/base/index.ts";
+import { api, decodeMessage, encodeMessage } from "../../../src/proto/index.ts";
+import { checkHistory } from "../../lib/history/index.ts";
+import { Caller } from "./caller.ts";
+import { Client, Load } from "./client.ts";
+import { END } from "./encode.ts";
+import { Faults } from "./faults.ts";
+import { FASTEST, type Plan } from "./plan.ts";
+import { Watcher } from "./watcher.ts";
+import { Cluster } from "./world.ts";
+
+/** When everything is good again, all members must agree within this. */
+const SETTLE_MS = 30_000;
+const LOOK_MS = 50;
+
+export interface Outcome {
+  readonly violations: readonly string[];
+  readonly trace: readonly string[];
+  readonly digest: string;
+  readonly operations: number;
+  readonly answered: number;
+  readonly revision: number;
+  readonly entries: number;
+}
+
+/** Runs a plan to its end, or to the first violation. */
+export async function run(plan: Plan): Promise<Outcome> {
+  const world = new Run(plan);
+  await world.run();
+  const { trace, violations, agreement } = world.cluster;
+  const { operations } = world.load;
+  return {
+    violations,
+    trace: trace.lines,
+    digest: trace.digest(),
+    operations: operations.length,
+    answered: operations.filter(({ answer }) => answer !== undefined).length,
+    revision: agreement.revision,
+    entries: agreement.lastIndex,
+  };
+}
+
+class Run {
+  readonly cluster: Cluster;
+  readonly load: Load;
+  readonly #plan: Plan;
+  readonly #watchers: Watcher[] = [];
+  #isOver = false;
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.cluster = new Cluster(plan);
+    const drifts = plan.faults.some(({ kind }) => kind === "drift");
+    this.load = new Load(drifts ? 1 / FASTEST : 1);
+  }
+
+  async run(): Promise<void> {
+    const { cluster } = this;
+    let failure: unknown;
+    this.#live().catch((error: unknown) => {
+      failure = error;
+      this.#isOver = true;
+    });
+    await cluster.clock.runUntil(() => this.#isOver || cluster.violations.length > 0);
+    if (failure !== undefined) throw failure;
+    if (cluster.violations.length > 0) return;
+    const watches = [
+      cluster.agreement.watched,
+      ...this.#watchers.flatMap(({ watched }) => watched),
+    ];
+    for (const violation of checkHistory({ operations: this.load.operations, watches })) {
+      cluster.violate(violation);
+    }
+  }
+
+  async #live(): Promise<void> {
+    const { cluster, load } = this;
+    const { clock } = cluster;
+    const random = new Prng(this.#plan.seed ^ 0xc11e);
+    for (const machine of cluster.machines) machine.boot();
+    const faults = new Faults(cluster, this.#plan);
+    this.#watchLeaders();
+    this.#begin(random);
+    await clock.sleep(this.#plan.ms);
+    load.isOver = true;
+    faults.stop();
+    cluster.say("***", "all is well");
+    await this.#settle();
+    await this.#compareHashes();
+    await this.#awaitWatchers();
+    this.#isOver = true;
+  }
+
+  #begin(random: Prng): void {
+    const { cluster: world, load } = this;
+    const { clients, pauseMs, watchers } = this.#plan;
+    for (let number = 1; number <= clients; number++) {
+      const options = { name: `c${number}`, world, load, seed: random.next(), pauseMs };
+      this.#spawn(new Client(options).run());
+    }
+    for (let number = 1; number <= watchers; number++) {
+      const kind = WATCHES[(number - 1) % WATCHES.length]!;
+      const watcher = new Watcher({
+        ...kind,
+        name: `w${number}`,
+        world,
+        seed: random.next(),
+        from: () => (kind.isFromNow ? 0 : 2),
+      });
+      this.#watchers.push(watcher);
+      const after = kind.isFromNow ? random.below(5000) : 0;
+      world.clock.after(after, () => this.#spawn(watcher.run(() => this.#isOver)));
+    }
+  }
+
+  /** What fails here is a fault of the simulation. */
+  #spawn(work: Promise<void>): void {
+    work.catch((error: unknown) => this.cluster.violate(`${(error as Error).stack}`));
+  }
+
+  /** No term has two leaders. */
+  #watchLeaders(): void {
+    const { cluster } = this;
+    const look = (): void => {
+      void cluster.leader;
+      if (!this.#isOver) cluster.clock.after(LOOK_MS, look);
+    };
+    look();
+  }
+
+  /** Waits until every machine has a member that serves and has applied what the others have. */
+  async #settle(): Promise<void> {
+    const { cluster } = this;
+    const until = cluster.clock.now + SETTLE_MS;
+    for (let calm = 0; calm < 10; ) {
+      if (cluster.clock.now > until) {
+        cluster.violate(`they do not agree again: ${this.#where()}`);
+        return;
+      }
+      await cluster.clock.sleep(LOOK_MS);
+      calm = this.#isEven() ? calm + 1 : 0;
+    }
+  }
+
+  #isEven(): boolean {
+    const { machines, agreement } = this.cluster;
+    return machines.every(({ host }) => host?.member?.state.appliedIndex === agreement.lastIndex);
+  }
+
+  #where(): string {
+    const { machines, agreement } = this.cluster;
+    const each = machines.map(({ name, life }) => {
+      const status = life?.member?.raftStatus();
+      const index = life?.member?.state.appliedIndex;
+      return `${name} ${status?.softState.role ?? "down"} term ${status?.term} at ${index}`;
+    });
+    return `${each.join(", ")}; the last entry is ${agreement.lastIndex}`;
+  }
+
+  /** HashKV of all members at one revision, and the answer to a linearizable read of each. */
+  async #compareHashes(): Promise<void> {
+    const { cluster } = this;
+    const caller = new Caller("judge", cluster);
+    const hashes = new Map<string, string>();
+    for (const { name } of cluster.machines) {
+      const range = encodeMessage(api.RangeRequest, { key: Uint8Array.of(0) });
+      const read = await caller.ask(name, "/etcdserverpb.KV/Range", range, SETTLE_MS);
+      if (read.code !== 0) cluster.violate(`${name} does not answer a read: ${read.message}`);
+      const request = encodeMessage(api.HashKVRequest, { revision: 0 });
+      const path = "/etcdserverpb.Maintenance/HashKV";
+      const { code, message, body } = await caller.ask(name, path, request, SETTLE_MS);
+      if (code !== 0 || body === undefined) {
+        cluster.violate(`${name} has no hash: ${message}`);
+        continue;
+      }
+      const { hash, compactRevision, hashRevision } = decodeMessage(api.HashKVResponse, body);
+      hashes.set(name, `${hash} of ${hashRevision}, compacted at ${compactRevision}`);
+    }
+    cluster.say("***", `hashes ${[...hashes.values()].join("; ")}`);
+    if (new Set(hashes.values()).size <= 1) return;
+    cluster.violate(`the stores differ: ${JSON.stringify([...hashes])}`);
+  }
+
+  async #awaitWatchers(): Promise<void> {
+    const { cluster } = this;
+    const until = cluster.clock.now + SETTLE_MS;
+    const { revision } = cluster.agreement;
+    while (this.#watchers.some(({ reached }) => reached < revision)) {
+      if (cluster.clock.now > until) {
+        const reached = this.#watchers.map((watcher) => watcher.reached);
+        cluster.violate(`watches have reached ${reached.join(", ")} of ${revision}`);
+        return;
+      }
+      await cluster.clock.sleep(LOOK_MS);
+    }
+  }
+}
+
+const WATCHES = [
+  { key: "", end: END, isFromNow: false, hasFragments: true, isSlow: true },
+  { key: "k/1", end: "k/2", isFromNow: false, hasFragments: false, isSlow: true },
+  { key: "", end: END, isFromNow: true, hasFragments: false, isSlow: false },
+  { key: "l/", end: "l0", isFromNow: true, hasFragments: true, isSlow: false },
+];
