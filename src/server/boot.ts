@@ -1,43 +1,33 @@
 import { join } from "node:path";
-import { QUOTA_BYTES_ADVISED_MAX, State } from "../apply/index.ts";
+import { QUOTA_BYTES_ADVISED_MAX, type State } from "../apply/index.ts";
 import { textToBytes } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
 import { formatBytes, formatDuration } from "../cli/index.ts";
-import { idToHex, Members, memberToJson } from "../cluster/index.ts";
+import { idToHex, memberToJson } from "../cluster/index.ts";
 import {
   createWal,
   type DataDir,
-  defragment,
   DurableLog,
   type OpenedWal,
   openWal,
   PageFile,
   prepareDataDir,
   removeUnfinished,
-  runWithPages,
   SnapshotFiles,
   v2StoreJson,
   type WalFiles,
   type WalOptions,
   walExists,
-  withPages,
 } from "../disk/index.ts";
-import { Lessor } from "../lease/index.ts";
-import {
-  Member,
-  type MemberConfig,
-  Meters,
-  type Ports,
-  Slicer,
-  type TimePort,
-} from "../member/index.ts";
-import { type ChangeList, Store } from "../mvcc/index.ts";
+import { Member, type MemberConfig, Meters, type Ports } from "../member/index.ts";
+import type { ChangeList, Store } from "../mvcc/index.ts";
 import type { Logger } from "../observe/index.ts";
 import { EMPTY_CONF_STATE, MemoryStorage, RawNode } from "../raft/index.ts";
 import type { Config } from "./config.ts";
 import { type Host, machine } from "./host.ts";
 import { clusterId, memberId } from "../keys/index.ts";
 import { NO_NETWORK } from "./no-network.ts";
+import { newState, restoreState } from "./state.ts";
 
 /** A reason not to start that the operator can do something about. */
 export class BootError extends Error {}
@@ -100,7 +90,6 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   await removeUnfinished(dir, io);
   const db = await pageFile.openDb();
   await pageFile.secure();
-  createBuckets(db);
   const meters = new Meters();
   const walOptions = walOptionsFor(dir, options, host, meters);
   const opened = isNew ? undefined : await openWal(walOptions);
@@ -111,9 +100,10 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
     opened?.wal ??
     (await createWal(walOptions, { nodeId: ids.memberId, clusterId: ids.clusterId }));
 
-  const state = newState(db, ids, options, time);
+  const parts = { config, logger, ids, time, onRevision: options.onRevision };
+  const state = newState(db, parts);
   logQuota(state, config, logger);
-  await restore(state, pageFile, db, options, time);
+  await restoreState(state, pageFile, db, parts);
   checkDirectory(state, db, opened, ids);
   const { storage, snapshotIndex } = await restoreLog(state, opened);
   const node = newNode(ids, storage, snapshotIndex, options, host);
@@ -182,39 +172,8 @@ function walOptionsFor(
   };
 }
 
-const BUCKETS = [
-  "alarm",
-  "auth",
-  "authRoles",
-  "authUsers",
-  "cluster",
-  "key",
-  "lease",
-  "members",
-  "members_removed",
-  "meta",
-];
-
-/** etcd keeps revision keys nearly full: they only grow at the end. */
-const KEY_FILL = 0.9;
-
-/** All of etcd's buckets: hashes include their names, and its tools expect them. */
-function createBuckets(db: Db): void {
-  for (const name of BUCKETS) db.bucket(name, name === "key" ? { fillPercent: KEY_FILL } : {});
-  const auth = db.bucket("auth");
-  if (auth.get(AUTH_REVISION) !== undefined) return;
-  const first = new Uint8Array(8);
-  first[7] = 1;
-  auth.put(AUTH_REVISION, first);
-}
-
 /** What a pause of 0 between two batches of a compaction stands for, as in etcd. */
 const COMPACTION_PAUSE_MS_DEFAULT = 10;
-
-/** Time between two checkpoints of a lease (etcd: `defaultLeaseCheckpointInterval`). */
-const LEASE_CHECKPOINT_SECONDS = 300;
-
-const AUTH_REVISION = textToBytes("authRevision");
 
 function newIds(config: Config): Ids {
   const id = memberId(config.advertisePeerUrls, config.initialClusterToken);
@@ -223,32 +182,6 @@ function newIds(config: Config): Ids {
 
 function idsOf(opened: OpenedWal): Ids {
   return { memberId: opened.metadata.nodeId, clusterId: opened.metadata.clusterId };
-}
-
-function newState(db: Db, ids: Ids, options: BootOptions, time: TimePort): State {
-  const { config } = options;
-  const { leaseCheckpoint, leaseCheckpointPersist } = config.features;
-  const lessor = new Lessor({
-    bucket: db.bucket("lease"),
-    ttlSecondsMin: ttlSecondsMin(config),
-    checkpointSeconds: leaseCheckpoint ? LEASE_CHECKPOINT_SECONDS : undefined,
-  });
-  return new State({
-    db,
-    store: new Store({
-      key: db.bucket("key"),
-      meta: db.bucket("meta"),
-      // As in etcd, 0 stands for the default.
-      ...(config.compactionBatch > 0 && { compactionBatch: config.compactionBatch }),
-    }),
-    lessor,
-    members: new Members({ db }),
-    ids,
-    clock: () => time.now(),
-    onRevision: options.onRevision,
-    quotaBytes: config.quotaBytes,
-    persistCheckpoints: leaseCheckpointPersist,
-  });
 }
 
 /** etcd's lines about the quota (`storage/quota.go`). */
@@ -272,53 +205,6 @@ function logQuota({ quota }: State, { quotaBytes }: Config, logger: Logger): voi
     isDefault ? "enabled backend quota with default value" : "enabled backend quota",
     fields,
   );
-}
-
-/** Shortest lease: one and a half election timeouts, in whole seconds (etcd: `minTTL`). */
-function ttlSecondsMin({ electionMs, tickMs }: Config): number {
-  const ticks = Math.floor(electionMs / tickMs);
-  return Math.ceil((Math.floor((3 * ticks) / 2) * tickMs) / 1000);
-}
-
-async function restore(
-  state: State,
-  pageFile: PageFile,
-  db: Db,
-  { config, logger }: BootOptions,
-  time: TimePort,
-): Promise<void> {
-  await runWithPages(pageFile, () => db.recoverFreePages());
-  await maybeDefragment(pageFile, db, config, logger);
-  await withPages(pageFile, () => state.members.restore());
-  await withPages(pageFile, () => state.lessor.restore());
-  const slicer = Slicer.alone({ time, pageFile });
-  await slicer.run(state.store.restore((key, lease) => state.lessor.attach(lease, key)));
-  await withPages(pageFile, () => state.restore());
-}
-
-/** Gives free pages back before anything is served, where that is asked for and worth it. */
-async function maybeDefragment(
-  pageFile: PageFile,
-  db: Db,
-  { bootstrapDefragThresholdMb }: Config,
-  logger: Logger,
-): Promise<void> {
-  if (bootstrapDefragThresholdMb === 0) return;
-  const threshold = bootstrapDefragThresholdMb * 1024 * 1024;
-  const size = db.sizeInPages * db.pageSize;
-  const free = db.freePages * db.pageSize;
-  if (free >= threshold) {
-    await defragment(pageFile, db);
-    return;
-  }
-  logger.info("Skipping defragmentation", {
-    "current-db-size-bytes": size,
-    "current-db-size": formatBytes(size),
-    "current-db-size-in-use-bytes": size - free,
-    "current-db-size-in-use": formatBytes(size - free),
-    "bootstrap-defrag-threshold-bytes": threshold,
-    "bootstrap-defrag-threshold": formatBytes(threshold),
-  });
 }
 
 /** Refuses directories that cannot be served safely, before anything in them is changed. */
