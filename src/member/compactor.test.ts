@@ -68,3 +68,34 @@ test("whoever writes has a turn after each slice of a compaction, not only after
   await compactor.finished(KEYS);
   assert.equal(store.keyCount, KEYS);
 });
+
+/** A timer that comes a little before its time, as those of an event loop may. */
+class EarlyTimers extends Turns {
+  override async sleep(ms: number): Promise<void> {
+    await super.sleep(ms - 0.5);
+  }
+}
+
+test("a compaction goes on by itself after each rest, though nobody writes", async () => {
+  const store = newStore();
+  for (let i = 0; i < KEYS; i++) put(store, `key ${i}`);
+  const time = new EarlyTimers();
+  let wake = () => {};
+  const woken = () => new Promise<void>((resolve) => (wake = resolve));
+  const compactor = new Compactor({
+    store,
+    slicer: Slicer.alone({ time, pageFile: {} as PageFilePort }),
+    time,
+    pauseMs: 10,
+    meters: new Meters(),
+    wake: () => wake(),
+  });
+  assert.equal(store.compact(KEYS), undefined);
+  while (store.compactionsPending > 0) {
+    const next = woken();
+    while (compactor.isDue) await compactor.step(() => {});
+    if (store.compactionsPending > 0) await next;
+    assert.ok(compactor.isDue || store.compactionsPending === 0, "who is woken has work");
+  }
+  await compactor.finished(KEYS);
+});

@@ -19,7 +19,7 @@ export class Compactor {
   readonly #meters: Meters;
   #begunAt = 0;
   #job: Job | undefined;
-  #notBefore = 0;
+  #isResting = false;
   #waiting: { revision: number; done: () => void }[] = [];
   /** Revision up to which everything superfluous is gone. */
   #finishedRevision = -1;
@@ -41,8 +41,7 @@ export class Compactor {
   }
 
   get isDue(): boolean {
-    if (this.#job === undefined && this.#store.compactionsPending === 0) return false;
-    return this.#time.now() >= this.#notBefore;
+    return !this.#isResting && (this.#job !== undefined || this.#store.compactionsPending > 0);
   }
 
   /** Resolves when the compaction to the revision, or a later one, is done. */
@@ -82,8 +81,12 @@ export class Compactor {
   }
 
   #rest(): void {
-    this.#notBefore = this.#time.now() + this.#pauseMs;
-    void this.#time.sleep(this.#pauseMs).then(this.#wake);
+    // A timer may come a little before its time: what ends the rest is the timer, not the clock.
+    this.#isResting = true;
+    void this.#time.sleep(this.#pauseMs).then(() => {
+      this.#isResting = false;
+      this.#wake();
+    });
   }
 
   #finish(revision: number): void {
