@@ -10,6 +10,8 @@ import { freePort, freshDir, type Member, type Ports, spawnMember } from "../lib
 const SIZE = 3;
 const TOKEN = "etcd-cluster";
 const FORM_MS = 30_000;
+/** Members must have been connected for five seconds before etcd lets their list be changed. */
+const HEALTHY_MS = 6_000;
 /** A new cluster's first leader has term 2, and each of two transfers adds one. */
 const TERM_FIRST = 2n;
 
@@ -63,12 +65,16 @@ export async function startCluster(kind: Kind, flags: readonly string[]): Promis
     ),
   );
   await Promise.all(members.map((member) => member.serving()));
+  const healthyAt = performance.now() + HEALTHY_MS;
   const cluster = {
     members,
     ids: planned.map(({ id }) => id.toString("hex")),
     clusterId: clusterId.toString("hex"),
   };
-  if (await settle(cluster)) return cluster;
+  if (await settle(cluster)) {
+    await sleep(Math.max(0, healthyAt - performance.now()));
+    return cluster;
+  }
   // It took more than one election: another one may not.
   await stopCluster(cluster);
   return startCluster(kind, flags);

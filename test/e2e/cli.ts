@@ -39,9 +39,10 @@ async function play(scene: Scene, kind: Kind, only: RegExp, tally: Tally): Promi
 /** A server for each side, in the same state. */
 async function startTwo({ cluster, flags = [] }: Scene, kind: Kind): Promise<[Served, Served]> {
   if (cluster) {
-    const clusters = [await startCluster(kind, flags), await startCluster(kind, flags)] as const;
+    const start = () => startCluster(kind, flags);
+    const clusters = await Promise.all([start(), start()]);
     await evenOut(clusters);
-    return [...clusters];
+    return clusters;
   }
   const options = { advertised: ADVERTISED, flags };
   const start = async () => ({ members: [await startMember(kind, options)] });
