@@ -1,5 +1,5 @@
-/** A timer may go off that much before its time by the clock. */
-const TIMER_EARLY_MS = 1;
+/** A timer may go off that much early: both its start and its length are cut to milliseconds. */
+const TIMER_EARLY_MS = 2;
 
 /** When something must be done, by the clock that only goes forward. */
 export class Deadline {
