@@ -12,7 +12,13 @@ import {
   v2StoreJson,
   type WalFiles,
 } from "../src/disk/index.ts";
-import { CONF_CHANGE_TYPE, type Entry, encodeConfChange, Writer } from "../src/proto/index.ts";
+import {
+  CONF_CHANGE_TYPE,
+  EMPTY_CONF_STATE,
+  encodeConfChange,
+  type Entry,
+  Writer,
+} from "../src/proto/index.ts";
 import { peer } from "./lib/binaries.ts";
 import { freePort, freshDir, run, startMember } from "./lib/processes.ts";
 
@@ -95,13 +101,7 @@ test("etcd starts on our log and we go on with its", { skip, timeout: 60_000 }, 
 });
 
 async function saveSnapshot(wal: WalFiles, dir: string, at: { index: number; term: number }) {
-  const confState = {
-    voters: [ID],
-    learners: [],
-    votersOutgoing: [],
-    learnersNext: [],
-    autoLeave: false,
-  };
+  const confState = { ...EMPTY_CONF_STATE, voters: [ID] };
   const members = [{ id: ID, name: "m", peerUrls: [], clientUrls: [], isLearner: false }];
   const directory = join(dir, "member", "snap");
   const snapshots = new SnapshotFiles({ directory, io: nodeFileIo, kept: 5, warn: assert.fail });

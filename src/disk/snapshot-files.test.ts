@@ -1,17 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { EMPTY_CONF_STATE } from "../proto/index.ts";
 import { decodeSnapFile } from "../wal/index.ts";
 import { DiskError } from "./file-io.ts";
 import { MemoryFiles } from "./memory-files.ts";
 import { SnapshotFiles } from "./snapshot-files.ts";
 
-const confState = {
-  voters: [7n],
-  learners: [],
-  votersOutgoing: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const confState = { ...EMPTY_CONF_STATE, voters: [7n] };
 
 function make(): { files: MemoryFiles; snapshots: SnapshotFiles; warnings: string[] } {
   const files = new MemoryFiles();

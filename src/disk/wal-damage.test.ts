@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { bytesToHex, equalBytes } from "../base/index.ts";
-import type { Entry } from "../proto/index.ts";
+import { EMPTY_CONF_STATE, type Entry } from "../proto/index.ts";
 import { Frame, RECORD, WalError } from "../wal/index.ts";
 import type { FileIo } from "./file-io.ts";
 import { MemoryFiles } from "./memory-files.ts";
@@ -15,13 +15,7 @@ import { createWal, type OpenedWal, openWal } from "./wal-files.ts";
 const STEP = process.env["QUORD_WAL_DAMAGE"] === "all" ? 1 : 23;
 const LAST_BYTES = 4096;
 const DIRECTORY = "/wal";
-const confState = {
-  voters: [7n],
-  learners: [8n],
-  votersOutgoing: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const confState = { ...EMPTY_CONF_STATE, voters: [7n], learners: [8n] };
 
 /** A log of records of all kinds and many lengths, in two segments. */
 async function writeLog(): Promise<MemoryFiles> {

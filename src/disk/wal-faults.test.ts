@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Prng } from "../base/index.ts";
-import type { Entry } from "../proto/index.ts";
+import { EMPTY_CONF_STATE, type Entry } from "../proto/index.ts";
 import { decodeSnapFile, snapFileName } from "../wal/index.ts";
 import { DurableLog } from "./durable-log.ts";
 import { DiskError, type FileIo } from "./file-io.ts";
@@ -59,13 +59,7 @@ async function writeHalf(files: FileIo, [fd, bytes, position]: unknown[]): Promi
   await files.write(fd as number, part.subarray(0, half(part)), position as number);
 }
 
-const confState = {
-  voters: [7n],
-  learners: [],
-  votersOutgoing: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const confState = { ...EMPTY_CONF_STATE, voters: [7n] };
 
 /** What the script was told is safe. */
 interface Acknowledged {

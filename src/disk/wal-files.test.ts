@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Entry } from "../proto/index.ts";
+import { EMPTY_CONF_STATE, type Entry } from "../proto/index.ts";
 import { segmentName, segmentsOf, WalError } from "../wal/index.ts";
 import { DiskError, type FileIo, nodeFileIo } from "./file-io.ts";
 import { systemError } from "./memory-files.ts";
@@ -15,13 +15,7 @@ let directories = 0;
 const newDirectory = () => join(root, `wal${directories++}`);
 
 const metadata = { nodeId: 7n, clusterId: 0xffff_ffff_ffff_fff9n };
-const confState = {
-  voters: [7n],
-  learners: [],
-  votersOutgoing: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const confState = { ...EMPTY_CONF_STATE, voters: [7n] };
 const FIRST = segmentName(0, 0).file;
 
 function entry(index: number, bytes = 10): Entry {

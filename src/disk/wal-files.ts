@@ -1,8 +1,9 @@
 import { dirname, join } from "node:path";
 import { assert, type Deferred, deferred } from "../base/index.ts";
 import {
-  type Entry,
+  EMPTY_CONF_STATE,
   encodeLogMetadata,
+  type Entry,
   type HardState,
   type LogMetadata,
   type SnapshotMeta,
@@ -371,7 +372,7 @@ const NOTHING_SYNCED: LogBatch = { hardState: undefined, entries: [], mustSync: 
 const POSITION_0: SnapshotMeta = {
   index: 0,
   term: 0,
-  confState: { voters: [], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false },
+  confState: EMPTY_CONF_STATE,
 };
 
 /** A segment before it has its name. */

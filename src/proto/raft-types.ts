@@ -30,6 +30,15 @@ export interface ConfState {
   readonly autoLeave: boolean;
 }
 
+/** Of a cluster without members. */
+export const EMPTY_CONF_STATE: ConfState = {
+  voters: [],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
 export interface SnapshotMeta {
   readonly index: number;
   readonly term: number;

@@ -1,6 +1,7 @@
 import { EMPTY_BYTES } from "../base/index.ts";
 import {
   type ConfState,
+  EMPTY_CONF_STATE,
   ENTRY_TYPE,
   type Entry,
   type HardState,
@@ -181,14 +182,6 @@ export function decodeLogMetadata(bytes: Uint8Array): LogMetadata {
   }
   return metadata;
 }
-
-const EMPTY_CONF_STATE: ConfState = {
-  voters: [],
-  learners: [],
-  votersOutgoing: [],
-  learnersNext: [],
-  autoLeave: false,
-};
 
 function readSnapshotMetadata(r: Reader): SnapshotMeta {
   let index = 0;

@@ -1,5 +1,7 @@
 import type { ConfState, Entry, HardState, Snapshot } from "./types.ts";
 
+export { EMPTY_CONF_STATE } from "../proto/index.ts";
+
 /**
  * What raft reads of its own durable past. Every member reads its log and latest snapshot here;
  * the application writes both, as each Ready says.
@@ -22,11 +24,3 @@ export interface Storage {
   /** The latest snapshot, for a follower too far behind. Undefined: not just now, ask again. */
   snapshot(): Snapshot | undefined;
 }
-
-export const EMPTY_CONF_STATE: ConfState = {
-  voters: [],
-  learners: [],
-  votersOutgoing: [],
-  learnersNext: [],
-  autoLeave: false,
-};

@@ -17,8 +17,9 @@ import {
 import { readMain, revisionKey } from "../mvcc/index.ts";
 import {
   CONF_CHANGE_TYPE,
-  ENTRY_TYPE,
+  EMPTY_CONF_STATE,
   encodeConfChange,
+  ENTRY_TYPE,
   type SnapshotMeta,
 } from "../proto/index.ts";
 import type { Founding } from "./bootstrap.ts";
@@ -241,13 +242,7 @@ async function writeLog(walDir: string, snapDir: string, founding: Founding): Pr
   const meta: SnapshotMeta = {
     index: commit,
     term: FIRST_TERM,
-    confState: {
-      voters: members.map((member) => member.id),
-      learners: [],
-      votersOutgoing: [],
-      learnersNext: [],
-      autoLeave: false,
-    },
+    confState: { ...EMPTY_CONF_STATE, voters: members.map((member) => member.id) },
   };
   const files = new SnapshotFiles({ directory: snapDir, io: nodeFileIo, kept: 0, warn: () => {} });
   await files.save({ meta, data: v2StoreJson(members, "") });

@@ -2,17 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { bytesToHex } from "../base/index.ts";
-import { encodeLogMetadata } from "../proto/index.ts";
+import { EMPTY_CONF_STATE, encodeLogMetadata } from "../proto/index.ts";
 import { Frame, RECORD, RecordEncoder } from "./record.ts";
 
 const empty = new Uint8Array(0);
-const confState = {
-  voters: [1n],
-  learners: [],
-  votersOutgoing: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const confState = { ...EMPTY_CONF_STATE, voters: [1n] };
 
 function framesOf(bytes: Uint8Array): { type: number; start: number; end: number }[] {
   const frame = new Frame();

@@ -1,19 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeLogMetadata } from "../proto/index.ts";
+import { EMPTY_CONF_STATE, encodeLogMetadata } from "../proto/index.ts";
 import { WalError } from "./errors.ts";
 import { Frame, RecordEncoder } from "./record.ts";
 import { type Recovered, Replay } from "./replay.ts";
 import { segmentName } from "./segment.ts";
 
 const metadata = { nodeId: 7n, clusterId: 9n };
-const confState = {
-  voters: [7n],
-  learners: [],
-  votersOutgoing: [],
-  learnersNext: [],
-  autoLeave: false,
-};
+const confState = { ...EMPTY_CONF_STATE, voters: [7n] };
 
 type Write = (encoder: RecordEncoder) => void;
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { bytesToText } from "../base/index.ts";
-import { ProtoError } from "../proto/index.ts";
+import { EMPTY_CONF_STATE, ProtoError } from "../proto/index.ts";
 import {
   decodeSnapFile,
   encodeSnapFile,
@@ -15,13 +15,7 @@ import { v2StoreJson } from "./v2-store.ts";
 const meta = {
   index: 153,
   term: 2,
-  confState: {
-    voters: [7n, 0xffff_ffff_ffff_fff1n],
-    learners: [9n],
-    votersOutgoing: [],
-    learnersNext: [],
-    autoLeave: false,
-  },
+  confState: { ...EMPTY_CONF_STATE, voters: [7n, 0xffff_ffff_ffff_fff1n], learners: [9n] },
 };
 
 test("a snapshot file reads back", () => {
