@@ -1,4 +1,4 @@
-import { CODE } from "../proto/index.ts";
+import { CODE, codeName } from "../proto/index.ts";
 
 /**
  * What the client needs of a connection. Bytes are single messages, without the gRPC frame.
@@ -59,26 +59,6 @@ export interface ClientTls {
 /** Opens a connection. Rejects with an error whose message is the reason, as Go would say it. */
 export type Dial = (endpoint: string, options: DialOptions) => Promise<Transport>;
 
-const CODE_NAMES = [
-  "OK",
-  "Canceled",
-  "Unknown",
-  "InvalidArgument",
-  "DeadlineExceeded",
-  "NotFound",
-  "AlreadyExists",
-  "PermissionDenied",
-  "ResourceExhausted",
-  "FailedPrecondition",
-  "Aborted",
-  "OutOfRange",
-  "Unimplemented",
-  "Internal",
-  "Unavailable",
-  "DataLoss",
-  "Unauthenticated",
-] as const;
-
 /** How a call ended that did not end well. */
 export class StatusError extends Error {
   readonly code: number;
@@ -93,8 +73,7 @@ export class StatusError extends Error {
 
   /** With its code, as gRPC libraries print it. */
   get withCode(): string {
-    const name = CODE_NAMES[this.code] ?? `Code(${this.code})`;
-    return `rpc error: code = ${name} desc = ${this.message}`;
+    return `rpc error: code = ${codeName(this.code)} desc = ${this.message}`;
   }
 
   /** Whether the call's own time ran out or it was given up. */

@@ -1,4 +1,7 @@
 import { bytesToText, textToBytes } from "../base/index.ts";
+import { CODE } from "../proto/index.ts";
+
+export { CODE as Code, codeName } from "../proto/index.ts";
 
 /** The outcome of a call. `message` is ordinary text, percent-encoded only on the wire. */
 export interface GrpcStatus {
@@ -8,53 +11,7 @@ export interface GrpcStatus {
   readonly isUnprocessed?: boolean;
 }
 
-export const Code = {
-  ok: 0,
-  canceled: 1,
-  unknown: 2,
-  invalidArgument: 3,
-  deadlineExceeded: 4,
-  notFound: 5,
-  alreadyExists: 6,
-  permissionDenied: 7,
-  resourceExhausted: 8,
-  failedPrecondition: 9,
-  aborted: 10,
-  outOfRange: 11,
-  unimplemented: 12,
-  internal: 13,
-  unavailable: 14,
-  dataLoss: 15,
-  unauthenticated: 16,
-} as const;
-
-export const OK: GrpcStatus = { code: Code.ok, message: "" };
-
-/** How Go prints the codes. */
-const CODE_NAMES = [
-  "OK",
-  "Canceled",
-  "Unknown",
-  "InvalidArgument",
-  "DeadlineExceeded",
-  "NotFound",
-  "AlreadyExists",
-  "PermissionDenied",
-  "ResourceExhausted",
-  "FailedPrecondition",
-  "Aborted",
-  "OutOfRange",
-  "Unimplemented",
-  "Internal",
-  "Unavailable",
-  "DataLoss",
-  "Unauthenticated",
-];
-
-/** The name of a status code in Go's spelling, as `Canceled`; `Code(17)` for unknown ones. */
-export function codeName(code: number): string {
-  return CODE_NAMES[code] ?? `Code(${code})`;
-}
+export const OK: GrpcStatus = { code: CODE.ok, message: "" };
 
 const PLAIN = /^[ -$&-~]*$/;
 

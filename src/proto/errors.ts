@@ -19,6 +19,32 @@ export const CODE = {
   unauthenticated: 16,
 } as const;
 
+/** How Go prints the codes. */
+const CODE_NAMES = [
+  "OK",
+  "Canceled",
+  "Unknown",
+  "InvalidArgument",
+  "DeadlineExceeded",
+  "NotFound",
+  "AlreadyExists",
+  "PermissionDenied",
+  "ResourceExhausted",
+  "FailedPrecondition",
+  "Aborted",
+  "OutOfRange",
+  "Unimplemented",
+  "Internal",
+  "Unavailable",
+  "DataLoss",
+  "Unauthenticated",
+];
+
+/** The name of a status code in Go's spelling, as `Canceled`; `Code(17)` for unknown ones. */
+export function codeName(code: number): string {
+  return CODE_NAMES[code] ?? `Code(${code})`;
+}
+
 /** A refusal as it travels: clients choose what to do by its code and its exact message. */
 export interface Failure {
   readonly code: number;

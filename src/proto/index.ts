@@ -38,6 +38,7 @@ export {
 export * as api from "./api/index.ts";
 export {
   CODE,
+  codeName,
   type ErrorName,
   errorNames,
   type Failure,
