@@ -22,17 +22,6 @@ export class Pipeline {
     call.onHalfClose = nothing;
     this.unary(call.context as Unary, request, new CallAnswer(call));
   };
-  readonly #onLearnersMessage = (request: Uint8Array, call: ServerCall) => {
-    call.onHalfClose = nothing;
-    const method = call.context as Unary;
-    const answer = new CallAnswer(call);
-    try {
-      if (method.learner?.(request) !== true) answer.fail(fail("notSupportedForLearner"));
-      else method.serve(this.#service, request, answer);
-    } catch (error) {
-      answer.fail(malformed(error, UNARY_MALFORMED));
-    }
-  };
 
   constructor(service: Service) {
     this.#service = service;
@@ -52,8 +41,8 @@ export class Pipeline {
     if (needsLeader && !this.#service.member.hasLeader) return call.end(fail("noLeader"));
     switch (method.kind) {
       case "unary":
-        call.context = method;
-        call.onMessage = isLearner ? this.#onLearnersMessage : this.#onUnaryMessage;
+        call.context = isLearner ? forLearners(method) : method;
+        call.onMessage = this.#onUnaryMessage;
         call.onHalfClose = noRequest;
         return;
       case "waiting":
@@ -124,6 +113,17 @@ export class Pipeline {
       }
     };
   }
+}
+
+/** The row as a learner serves it. */
+function forLearners({ serve, learner }: Unary): Unary {
+  return {
+    kind: "unary",
+    serve: (service, request, answer) => {
+      if (learner?.(request) === true) serve(service, request, answer);
+      else answer.fail(fail("notSupportedForLearner"));
+    },
+  };
 }
 
 const nothing = (): void => {};
