@@ -40,3 +40,16 @@ export async function measure(target: Target, load: Load, seconds: number): Prom
   const warm = await generate(target, load, load.warmup);
   return generate(target, load, Math.max(load.clients, Math.round(warm.perSecond * seconds)));
 }
+
+/** What is said of one load while a benchmark runs. */
+export function progressLine(who: string, load: string, sample: Sample): string {
+  return [
+    who.padEnd(10),
+    load.padEnd(30),
+    `${sample.perSecond.toFixed(0).padStart(7)}/s`,
+    `p50 ${sample.p50Ms.toFixed(2).padStart(6)} ms`,
+    `p99 ${sample.p99Ms.toFixed(2).padStart(7)} ms`,
+    `cpu ${sample.cpuMicros.toFixed(0).padStart(5)} us`,
+    `busy ${(sample.busy * 100).toFixed(0).padStart(3)} %`,
+  ].join("  ");
+}

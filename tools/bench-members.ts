@@ -4,9 +4,9 @@ import { needPeer, type Kind } from "../test/lib/binaries.ts";
 import { peakMemoryMib } from "../test/lib/cpu.ts";
 import { run } from "../test/lib/processes.ts";
 import { Cluster } from "../test/cluster/cluster.ts";
-import { measure } from "./bench-generate.ts";
+import { measure, progressLine } from "./bench-generate.ts";
 import { type Load, LOADS, READ_KEY, type Sample } from "./bench-loads.ts";
-import { median, table } from "./bench-report.ts";
+import { median, table, times } from "./bench-report.ts";
 import { writeSection } from "./bench-sections.ts";
 
 interface Options {
@@ -66,26 +66,12 @@ async function round(kind: Kind, loads: readonly Load[], options: Options): Prom
   for (const load of loads) {
     const sample = await measure({ endpoints, pids }, load, options.seconds);
     samples.set(load.name, sample);
-    console.log(line(kind, load.name, sample));
+    console.log(progressLine(kind, load.name, sample));
   }
   const peakMib = Math.max(...pids.map(peakMemoryMib));
   await cluster.stop();
   return { samples, peakMib };
 }
-
-function line(kind: Kind, load: string, sample: Sample): string {
-  return [
-    kind.padEnd(6),
-    load.padEnd(30),
-    `${sample.perSecond.toFixed(0).padStart(7)}/s`,
-    `p50 ${sample.p50Ms.toFixed(2).padStart(6)} ms`,
-    `p99 ${sample.p99Ms.toFixed(2).padStart(7)} ms`,
-    `cpu ${sample.cpuMicros.toFixed(0).padStart(5)} us`,
-    `busy ${(sample.busy * 100).toFixed(0).padStart(3)} %`,
-  ].join("  ");
-}
-
-const times = (ratio: number) => `x${ratio.toFixed(2)}`;
 
 function report(loads: readonly Load[], results: ReadonlyMap<Kind, readonly Round[]>): string {
   const rows = loads.map(({ name }) => {

@@ -45,7 +45,7 @@ function speedRatio(input: Results, load: Load): number {
   return of("quord") / of("etcd");
 }
 
-const times = (ratio: number) => `x${ratio.toFixed(2)}`;
+export const times = (ratio: number) => `x${ratio.toFixed(2)}`;
 const whole = (value: number) => Math.round(value).toLocaleString("en-US");
 
 /** etcd's rate over that of its second run, round by round: what chance alone makes of a ratio. */

@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { needPeer, type Kind } from "../test/lib/binaries.ts";
 import { cpuSeconds, peakMemoryMib } from "../test/lib/cpu.ts";
 import { dropDir, freshDir, run, startMember, type Member } from "../test/lib/processes.ts";
-import { measure } from "./bench-generate.ts";
+import { measure, progressLine } from "./bench-generate.ts";
 import {
   LOADS,
   READ_KEY,
@@ -66,7 +66,7 @@ async function round(who: Contender, loads: readonly Load[], seconds: number): P
     const target = { endpoints: [member.endpoint], pids: [member.pid] };
     const sample = await measure(target, load, seconds);
     samples.set(load.name, sample);
-    console.log(line(who, load.name, sample));
+    console.log(progressLine(who, load.name, sample));
   }
   const peakMib = peakMemoryMib(member.pid);
   await member.stop();
@@ -78,18 +78,6 @@ async function round(who: Contender, loads: readonly Load[], seconds: number): P
       `${again.start.wallMs.toFixed(0)} ms; peak memory ${peakMib.toFixed(0)} MiB`,
   );
   return { samples, firstStarts, restart: again.start, peakMib };
-}
-
-function line(who: Contender, load: string, sample: Sample): string {
-  return [
-    who.padEnd(10),
-    load.padEnd(30),
-    `${sample.perSecond.toFixed(0).padStart(7)}/s`,
-    `p50 ${sample.p50Ms.toFixed(2).padStart(6)} ms`,
-    `p99 ${sample.p99Ms.toFixed(2).padStart(7)} ms`,
-    `cpu ${sample.cpuMicros.toFixed(0).padStart(5)} us`,
-    `busy ${(sample.busy * 100).toFixed(0).padStart(3)} %`,
-  ].join("  ");
 }
 
 /** Everybody runs once a round, and nobody always runs first. */
