@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { api, decodeMessage, type Schema } from "../proto/index.ts";
-import { CannedServer, reply, type Run, runCtl } from "./testing.ts";
+import {
+  assertRefused,
+  assertShown,
+  CannedServer,
+  type Refusal,
+  reply,
+  type Run,
+  runCtl,
+} from "./testing.ts";
 
 // The outputs are what etcdctl 3.7.3 printed for these answers.
 
@@ -77,10 +85,7 @@ const OUTPUTS: readonly (readonly [line: string, out: string])[] = [
 ];
 
 test("answers about the cluster and its users are shown as etcdctl shows them", async () => {
-  for (const [line, out] of OUTPUTS) {
-    const run = await ctl(line);
-    assert.deepEqual([run.status, run.out.toString(), run.err], [0, out, ""], line);
-  }
+  await assertShown(ctl, OUTPUTS);
 });
 
 test("forms that an answer does not have are refused after the call", async () => {
@@ -139,7 +144,7 @@ test("the ranges of permissions are those of their flags", async () => {
   assert.deepEqual(await range(""), ["\0", ""]);
 });
 
-const REFUSALS: readonly (readonly [line: string, status: number, error: string])[] = [
+const REFUSALS: readonly Refusal[] = [
   [
     "member add x --peer-urls notaurl",
     1,
@@ -168,10 +173,7 @@ const REFUSALS: readonly (readonly [line: string, status: number, error: string]
 ];
 
 test("wrong calls end with etcdctl's texts and statuses", async () => {
-  for (const [line, status, error] of REFUSALS) {
-    const run = await ctl(line);
-    assert.deepEqual([run.status, run.err], [status, `Error: ${error}\n`], line);
-  }
+  await assertRefused(ctl, REFUSALS);
 });
 
 test("defragmenting tells of each endpoint, and fails when one does", async () => {

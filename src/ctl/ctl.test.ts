@@ -4,7 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { api, decodeMessage, encodeMessage, type Schema } from "../proto/index.ts";
-import { CannedServer, reply, type Run, runCtl } from "./testing.ts";
+import {
+  assertRefused,
+  assertShown,
+  CannedServer,
+  type Refusal,
+  reply,
+  type Run,
+  runCtl,
+} from "./testing.ts";
 
 // The outputs are what etcdctl 3.7.3 printed for these answers.
 
@@ -161,11 +169,7 @@ const OUTPUTS: readonly (readonly [line: string, out: string])[] = [
 ];
 
 test("answers are shown as etcdctl shows them", async () => {
-  for (const [line, out] of OUTPUTS) {
-    const run = await ctl(line);
-    assert.equal(run.out.toString(), out, line);
-    assert.deepEqual([run.status, run.err], [0, ""], line);
-  }
+  await assertShown(ctl, OUTPUTS);
 });
 
 test("the status of endpoints comes in four forms", async () => {
@@ -274,7 +278,7 @@ test("a failed call leaves the client's line and an error", async () => {
   );
 });
 
-const REFUSALS: readonly (readonly [line: string, status: number, error: string])[] = [
+const REFUSALS: readonly Refusal[] = [
   ["get", 128, "get command needs one argument as key and an optional argument as range_end"],
   [
     "get a --prefix --from-key",
@@ -301,10 +305,7 @@ const REFUSALS: readonly (readonly [line: string, status: number, error: string]
 ];
 
 test("wrong calls end with etcdctl's texts and statuses", async () => {
-  for (const [line, status, error] of REFUSALS) {
-    const run = await ctl(line);
-    assert.deepEqual([run.status, run.err], [status, `Error: ${error}\n`], line);
-  }
+  await assertRefused(ctl, REFUSALS);
 });
 
 test("a server that is not there is waited for as long as the command may take", async () => {

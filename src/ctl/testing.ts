@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { PassThrough, Readable } from "node:stream";
@@ -66,6 +67,31 @@ export class CannedServer {
       stream.write(Buffer.concat([frame, bytes]));
     }
     stream.end();
+  }
+}
+
+/** A command line, the status it ends with, and the error behind `Error: `. */
+export type Refusal = readonly [line: string, status: number, error: string];
+
+/** Each line must end so, and write nothing else to its errors. */
+export async function assertRefused(
+  ctl: (line: string) => Promise<Run>,
+  refusals: readonly Refusal[],
+): Promise<void> {
+  for (const [line, status, error] of refusals) {
+    const run = await ctl(line);
+    assert.deepEqual([run.status, run.err], [status, `Error: ${error}\n`], line);
+  }
+}
+
+/** Each line must succeed, with this output and no errors. */
+export async function assertShown(
+  ctl: (line: string) => Promise<Run>,
+  outputs: readonly (readonly [line: string, out: string])[],
+): Promise<void> {
+  for (const [line, out] of outputs) {
+    const run = await ctl(line);
+    assert.deepEqual([run.status, run.out.toString(), run.err], [0, out, ""], line);
   }
 }
 
