@@ -41,6 +41,17 @@ function newStore(): Store {
   return new Store({ key: db.bucket("key"), meta: db.bucket("meta") });
 }
 
+function newCompactor(store: Store, time: TimePort, wake = () => {}): Compactor {
+  return new Compactor({
+    store,
+    slicer: Slicer.alone({ time, pageFile: {} as PageFilePort }),
+    time,
+    pauseMs: 10,
+    meters: new Meters(),
+    wake,
+  });
+}
+
 function put(store: Store, key: string): void {
   const txn = store.begin();
   txn.put(textToBytes(key), textToBytes("value"), 0n);
@@ -51,14 +62,7 @@ test("whoever writes has a turn after each slice of a compaction, not only after
   const store = newStore();
   for (let i = 0; i < KEYS; i++) put(store, `key ${i}`);
   const time = new Turns();
-  const compactor = new Compactor({
-    store,
-    slicer: Slicer.alone({ time, pageFile: {} as PageFilePort }),
-    time,
-    pauseMs: 10,
-    meters: new Meters(),
-    wake: () => {},
-  });
+  const compactor = newCompactor(store, time);
   assert.equal(store.compact(KEYS), undefined);
   for (let steps = 1; store.compactionsPending > 0; steps++) {
     await compactor.step(() => {});
@@ -82,14 +86,7 @@ test("a compaction goes on by itself after each rest, though nobody writes", asy
   const time = new EarlyTimers();
   let wake = () => {};
   const woken = () => new Promise<void>((resolve) => (wake = resolve));
-  const compactor = new Compactor({
-    store,
-    slicer: Slicer.alone({ time, pageFile: {} as PageFilePort }),
-    time,
-    pauseMs: 10,
-    meters: new Meters(),
-    wake: () => wake(),
-  });
+  const compactor = newCompactor(store, time, () => wake());
   assert.equal(store.compact(KEYS), undefined);
   while (store.compactionsPending > 0) {
     const next = woken();
