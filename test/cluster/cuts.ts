@@ -28,7 +28,7 @@ const CONTENDERS: Readonly<Record<string, readonly Program[]>> = {
 };
 
 const args = readArguments(["programs", "only", "rate"]);
-const perSecond = args.number("rate", { full: 200, quick: 200 });
+const perSecond = args.number("rate", { full: 200, quick: 300 });
 const only = new RegExp(args.text("only") ?? "");
 
 /** Answers of cut-off members by scene and request, by contender. */

@@ -64,9 +64,10 @@ export class Proxy {
       this.#sockets.add(from);
       from.setNoDelay(true);
       from.on("error", () => {});
-      from.on("close", () => {
+      from.on("close", (hadError) => {
         this.#sockets.delete(from);
-        to.destroy();
+        // A good end waits behind what is still under way.
+        if (hadError) to.destroy();
       });
       this.#carry(from, to);
     }
