@@ -42,6 +42,20 @@ export function say(text: string): void {
   console.log(`${seconds} s  ${text}`);
 }
 
+/** What is wrong with etcd itself is told, and is no problem of ours. */
+export function blame(programs: readonly string[], problems: readonly string[]): string[] {
+  if (programs.some((program) => program === "quord")) return [...problems];
+  for (const problem of problems) say(`etcd itself: ${shorten(problem)}`);
+  return [];
+}
+
+const PROBLEM_CHARS_MAX = 6_000;
+const SHOWN_MAX = 20;
+
+function shorten(text: string): string {
+  return text.length > PROBLEM_CHARS_MAX ? `${text.slice(0, PROBLEM_CHARS_MAX)} ...` : text;
+}
+
 /** Runs a command to its end, which it tells with its exit code: 0 when nothing was wrong. */
 export async function runCommand(name: string, main: () => Promise<string[]>): Promise<never> {
   let problems: string[];
@@ -50,7 +64,7 @@ export async function runCommand(name: string, main: () => Promise<string[]>): P
   } catch (error) {
     problems = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
   }
-  for (const problem of problems) console.log(`PROBLEM  ${problem}`);
+  for (const problem of problems.slice(0, SHOWN_MAX)) console.log(`PROBLEM  ${shorten(problem)}`);
   say(`${name}: ${problems.length === 0 ? "nothing wrong" : `${problems.length} problems`}`);
   process.exit(problems.length === 0 ? 0 : 1);
 }

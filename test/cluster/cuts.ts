@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Prng } from "../../src/base/index.ts";
 import { Lease } from "../lib/api.ts";
 import { Cluster } from "./cluster.ts";
-import { readArguments, runCommand, say, skip } from "./command.ts";
+import { blame, readArguments, runCommand, say, skip } from "./command.ts";
 import { CUTS, LINES, type Scene } from "./cuts-scenes.ts";
 import { Load } from "./load.ts";
 import { hasNamespaces, Network } from "./network.ts";
@@ -89,11 +89,10 @@ async function play(name: string, setting: Setting, scenes: readonly Scene[]): P
   }
   problems.push(...(await judge(cluster, load)).map((problem) => `${name}: ${problem}`));
   say(`${name}: ${load.count} requests; ${problems.length} problems`);
-  for (const problem of problems) say(`  ${problem}`);
   for (const [kind, count] of load.failures) say(`  ${name}: ${count} x ${kind}`);
   await cluster.stop();
   setting.close();
-  return problems;
+  return blame(CONTENDERS[name]!, problems);
 }
 
 /** What quord's members say that are cut off, etcd's must have said. */

@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "./cluster.ts";
-import { readArguments, runCommand, say } from "./command.ts";
+import { blame, readArguments, runCommand, say } from "./command.ts";
 import { Load } from "./load.ts";
 import type { Program, Seat } from "./seat.ts";
 import { equalHashes, judge } from "./verdict.ts";
@@ -96,7 +96,10 @@ async function block(program: Program, fault: Fault, count: number, gaps: number
   await equalHashes(cluster);
   const problems = await judge(cluster, load);
   await cluster.stop();
-  return problems.map((problem) => `${program}, ${FAULTS[fault]}: ${problem}`);
+  return blame(
+    [program],
+    problems.map((problem) => `${program}, ${FAULTS[fault]}: ${problem}`),
+  );
 }
 
 /** Both programs in turn. */

@@ -9,7 +9,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { Cluster } from "./cluster.ts";
-import { readArguments, runCommand, say } from "./command.ts";
+import { blame, readArguments, runCommand, say } from "./command.ts";
 import { KNOWN_FAILURES } from "./known-failures.ts";
 import { Load } from "./load.ts";
 import { emptyLearners } from "./mixed-snapshots.ts";
@@ -78,7 +78,7 @@ async function walk(to: Program): Promise<Walked> {
   if (rate < 200) problems.push(`only ${rate.toFixed(0)} requests/s`);
   say(`${to}: ${load.count} requests at ${rate.toFixed(0)}/s, ${problems.length} problems`);
   for (const [kind, count] of load.failures) say(`  ${to}: ${count} x ${kind}`);
-  return { failures: load.failures, problems };
+  return { failures: load.failures, problems: blame([to], problems) };
 }
 
 async function main(): Promise<string[]> {

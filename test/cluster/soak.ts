@@ -3,11 +3,14 @@
  * memory grows.
  *
  *   npm run soak -- [--quick] [--minutes 30] [--every 20] [--rate 300] [--program quord|etcd]
+ *                   [--plant rollback]
  *
+ * `--plant rollback` takes all members back to what they were some kills before, in the middle of
+ * the run: what was acknowledged since is lost, and the command must say so.
  * Memory is the resident size at the same age of a process: each kill makes a new one, so what is
  * compared are medians over minutes 5 to 10 and over the last ten.
  */
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Prng } from "../../src/base/index.ts";
 import { Cluster } from "./cluster.ts";
@@ -16,7 +19,7 @@ import { Load } from "./load.ts";
 import type { Program, Seat } from "./seat.ts";
 import { equalHashes, judge } from "./verdict.ts";
 
-const args = readArguments(["minutes", "every", "rate", "program"]);
+const args = readArguments(["minutes", "every", "rate", "program", "plant"]);
 const minutes = args.number("minutes", { full: 30, quick: 0.6 });
 const everyMs = args.number("every", { full: 20, quick: 6 }) * 1_000;
 const perSecond = args.number("rate", { full: 300, quick: 300 });
@@ -82,6 +85,35 @@ class Memory {
   }
 }
 
+/** Keeps a copy of every member as it is, stopped; and makes the members that again. */
+class Rollback {
+  readonly #cluster: Cluster;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  async keep(): Promise<void> {
+    await this.#still((seat) => cpSync(seat.dir, `${seat.dir}.kept`, { recursive: true }));
+  }
+
+  async back(): Promise<void> {
+    await this.#still((seat) => {
+      rmSync(seat.dir, { recursive: true });
+      cpSync(`${seat.dir}.kept`, seat.dir, { recursive: true });
+    });
+    say("planted: all members are what they were before");
+  }
+
+  async #still(run: (seat: Seat) => void): Promise<void> {
+    const { seats } = this.#cluster;
+    await Promise.all(seats.map((seat) => seat.kill()));
+    seats.forEach(run);
+    for (const seat of seats) seat.start(program);
+    await this.#cluster.serving();
+  }
+}
+
 async function main(): Promise<string[]> {
   say(`seed ${args.seed}`);
   const prng = new Prng(args.seed);
@@ -92,6 +124,7 @@ async function main(): Promise<string[]> {
   const sampler = setInterval(() => memory.take(cluster.seats), SAMPLE_MS);
   const until = performance.now() + minutes * MINUTE;
   let kills = 0;
+  const rollback = args.text("plant") === "rollback" ? new Rollback(cluster) : undefined;
   while (performance.now() < until) {
     await sleep(everyMs - DOWN_MS);
     const seat = cluster.seats[prng.below(cluster.seats.length)]!;
@@ -100,6 +133,8 @@ async function main(): Promise<string[]> {
     seat.start(program);
     await seat.serving();
     kills++;
+    if (kills === 1) await rollback?.keep();
+    if (kills === 3) await rollback?.back();
     if (kills % 9 === 0) say(`${kills} kills, ${load.count} requests, revision ${load.revision}`);
   }
   clearInterval(sampler);
