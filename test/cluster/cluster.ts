@@ -4,6 +4,8 @@ import { Cluster as ClusterApi, Maintenance } from "../lib/api.ts";
 import { type Program, Seat, type SeatOptions } from "./seat.ts";
 
 const AGREE_MS_MAX = 60_000;
+/** A removed member ends by itself; etcd takes up to 8 s when it has watches open. */
+const REMOVED_MS_MAX = 15_000;
 
 /** Short of what a member waits for itself, so that a hang is told as one. */
 const CALL_MS = 8_000;
@@ -89,11 +91,14 @@ export class Cluster {
       other.client.call(ClusterApi.method.memberRemove, { ID }, { deadline: Date.now() + CALL_MS }),
     );
     this.seats.splice(this.seats.indexOf(seat), 1);
-    // A removed member ends by itself; one that could not hear of it is stopped.
-    const until = performance.now() + 10_000;
+    // Clients that know of it go elsewhere.
+    seat.isServing = false;
+    const until = performance.now() + REMOVED_MS_MAX;
     while (seat.isRunning && performance.now() < until) await sleep(50);
+    const goesOn = seat.isRunning;
     await seat.stop();
     seat.close();
+    if (goesOn) throw new Error(`${seat.name} goes on, though removed\n${seat.log.slice(-3_000)}`);
   }
 
   /** Adds an empty member. */

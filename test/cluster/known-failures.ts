@@ -17,6 +17,7 @@ export const KNOWN_FAILURES: ReadonlySet<string> = new Set([
   "14 etcdserver: server stopped",
   "2 raft: stopped",
   "5 etcdserver: requested lease not found",
+  "9 etcdserver: rpc not supported for learner",
   "watch: 14 Connection dropped",
   "watch: 14 No connection established. Last error: Error: connect ECONNREFUSED ADDRESS. Resolution note: ",
   "watch: 14 etcdserver: no leader",
