@@ -7,7 +7,8 @@ import { PageMiss } from "../bolt/index.ts";
  */
 export type Slices<T> = Generator<PageMiss | undefined, T, void>;
 
-const SLICE_NANOSECONDS = 1_000_000;
+/** Work in one slice. Simulations make it little: then much can happen within everything. */
+export const SLICE = { nanoseconds: 1_000_000 };
 
 /** What usual steps cost, measured roughly, in nanoseconds. */
 export const KEY_COST = 200;
@@ -18,7 +19,7 @@ export const COMPARE_COST = 50;
 
 /** Says when a slice is used up. There is no clock here: it counts the work done. */
 export class Pace {
-  #left = SLICE_NANOSECONDS;
+  #left = SLICE.nanoseconds;
 
   /** Counts work of about so many nanoseconds. */
   spend(nanoseconds: number): void {
@@ -28,7 +29,7 @@ export class Pace {
   /** Whether it is time to give way; if so, the next slice begins. */
   isOver(): boolean {
     if (this.#left > 0) return false;
-    this.#left = SLICE_NANOSECONDS;
+    this.#left = SLICE.nanoseconds;
     return true;
   }
 }

@@ -104,6 +104,18 @@ test("a read of what was never there is told", () => {
   assert.match(violations(operations, watch(pair("a", "1", 2))), /at that revision it was/);
 });
 
+test("a read of the past shows what was there then", () => {
+  const log = watch(pair("a", "1", 2), pair("a", "2", 3, 2));
+  const readAt = (value: string, modRevision: number, version: number) =>
+    call(
+      { kind: "range", key: "a", revision: 2 },
+      { revision: 3, pairs: [pair("a", value, modRevision, version).pair!] },
+    );
+  const puts = [put("a", "1", 2), put("a", "2", 3)];
+  assert.equal(violations([...puts, readAt("1", 2, 1)], log), "");
+  assert.match(violations([...puts, readAt("2", 3, 2)], log), /at that revision it was/);
+});
+
 test("a write carried out twice is told, answered or not", () => {
   const log = watch(pair("a", "1", 2), pair("a", "1", 3, 2));
   assert.match(violations([put("a", "1", 2)], log), /carried out again/);

@@ -49,6 +49,8 @@ class Check {
   /** Of puts whose fate is not known: who sent the value. */
   readonly #senders = new Map<string, Operation>();
   readonly #lostDeletes: Operation[];
+  /** Reads of the past, by the revision that was asked for. */
+  readonly #oldReads = new Map<number, Operation[]>();
 
   constructor({ operations }: History, log: ChangeLog, say: Say) {
     this.#log = log;
@@ -64,11 +66,11 @@ class Check {
   run(): void {
     const reads = new Map<number, Operation[]>();
     for (const operation of this.#operations) this.#sort(operation, reads);
-    for (const operation of reads.get(this.#log.first - 1) ?? []) this.#checkRead(operation);
+    this.#checkReads(this.#log.first - 1, reads);
     for (const [revision, changes] of this.#log) {
       this.#explain(revision, changes);
       for (const change of changes) this.#apply(change);
-      for (const operation of reads.get(revision) ?? []) this.#checkRead(operation);
+      this.#checkReads(revision, reads);
     }
     for (const at of reads.keys()) {
       if (at > this.#log.last) this.#say(`an answer at revision ${at} was told to no watch`);
@@ -96,6 +98,15 @@ class Check {
     const group = reads.get(answer.revision);
     if (group === undefined) reads.set(answer.revision, [operation]);
     else group.push(operation);
+    if (request.kind !== "range" || request.revision === undefined) return;
+    const old = this.#oldReads.get(request.revision);
+    if (old === undefined) this.#oldReads.set(request.revision, [operation]);
+    else old.push(operation);
+  }
+
+  #checkReads(revision: number, reads: ReadonlyMap<number, Operation[]>): void {
+    for (const operation of reads.get(revision) ?? []) this.#checkRead(operation);
+    for (const operation of this.#oldReads.get(revision) ?? []) this.#checkPairs(operation);
   }
 
   /** Finds out who made a revision, and whether he made just that. */

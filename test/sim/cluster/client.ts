@@ -15,6 +15,8 @@ export class Load {
   revision = 1;
   compacted = 0;
   isOver = false;
+  /** Until then no client begins anything. */
+  quietUntil = 0;
   /** What is left of a second on the fastest clock of a member: leases are measured on those. */
   readonly #shareOfSecond: number;
   readonly #known = new Map<string, number>();
@@ -70,8 +72,11 @@ export class Client {
     const { clock } = this.#caller.world;
     while (!this.#load.isOver) {
       await clock.sleep(this.#random.below(2 * this.#pauseMs));
+      if (clock.now < this.#load.quietUntil) continue;
       if (this.#random.oneIn(40)) this.#choose();
       if (this.#random.oneIn(50)) await this.#compact();
+      else if (this.#random.oneIn(100)) await this.#vanish();
+      else if (this.#random.oneIn(60)) await this.#race();
       else if (this.#random.oneIn(8)) await this.#burst();
       else await this.#perform(this.#draw());
     }
@@ -202,7 +207,31 @@ export class Client {
   async #compact(): Promise<void> {
     const kept = this.#random.oneIn(3) ? this.#random.below(5) : 20 + this.#random.below(80);
     const revision = this.#load.revision - kept;
-    if (revision <= this.#load.compacted) return;
+    if (revision > this.#load.compacted) await this.#compactAt(revision);
+  }
+
+  /** What is being read goes. */
+  async #race(): Promise<void> {
+    const { revision } = this.#load;
+    const reads = [1, 2, 3].map(() =>
+      this.#perform({ kind: "range", key: "k/", end: "k0", revision }),
+    );
+    const puts = Array.from({ length: 8 }, () =>
+      this.#perform({ kind: "put", key: this.#key(), value: this.#value() }),
+    );
+    await Promise.all([...puts, ...reads, this.#compactAt(revision + 4)]);
+  }
+
+  /** Nothing is left of the newest revision, and for a while there is no other. */
+  async #vanish(): Promise<void> {
+    const { clock } = this.#caller.world;
+    this.#load.quietUntil = clock.now + 200 + this.#random.below(1500);
+    await clock.sleep(50);
+    await this.#perform({ kind: "delete", key: "k/", end: "k0" });
+    await this.#compactAt(this.#load.revision);
+  }
+
+  async #compactAt(revision: number): Promise<void> {
     this.#load.compacted = revision;
     const { say } = this.#caller.world;
     say(this.#caller.name, `asks ${this.#machine} to compact at ${revision}`);

@@ -98,7 +98,7 @@ export class LifeTime implements TimePort, DiskTime {
   }
 
   nextTurn(): Promise<void> {
-    return this.sleep(0);
+    return this.sleep(this.#random.oneIn(4) ? this.#random.below(8) : 0);
   }
 
   soon(work: () => void): void {

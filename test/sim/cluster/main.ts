@@ -3,7 +3,7 @@
  *
  *   npm run sim                             200 seeds of 40 simulated seconds, on two processes
  *   npm run sim -- --seeds 5000 --from 1    as many as you like
- *   npm run sim -- --seed 7                 one seed again, bit for bit; --trace FILE keeps all of it
+ *   npm run sim -- --seed 7                 one seed again; --trace FILE keeps all of it
  *   npm run sim -- --seed 7 --shrink        the least that still goes wrong, as a readable trace
  *   npm run sim -- --planted [NAME ...]     finds each of the bugs in plants.ts
  */

@@ -40,6 +40,8 @@ export interface Plan {
     readonly batchOperations: number;
     readonly pageCacheBytes: number;
   };
+  /** Work of the store between two chances for others, in nanoseconds. */
+  readonly sliceNanoseconds: number;
   readonly faults: readonly Fault[];
 }
 
@@ -68,6 +70,7 @@ export function drawPlan(seed: number, ms = PLAN_MS): Plan {
       batchOperations: [20, 100, 1000][random.below(3)]!,
       pageCacheBytes: [16, 64][random.below(2)]! * 1024,
     },
+    sliceNanoseconds: [10_000, 100_000][random.below(2)]!,
     faults: drawFaults(random, machines, ms),
   };
 }

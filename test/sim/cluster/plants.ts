@@ -110,12 +110,29 @@ const STATE_PLANTS: readonly Plant[] = [
     "WRITES_ARE_SYNCED ? constants.O_DSYNC : 0",
     "0",
   ),
+  {
+    name: "revision-goes-back",
+    what: "compaction removes the newest record, and a restart counts on from less (etcd #17780)",
+    edits: [
+      {
+        file: "mvcc/key-index.ts",
+        find: "rows.isTombstone(row) && rows.main(row) < revision",
+        replace: "rows.isTombstone(row)",
+      },
+      {
+        file: "mvcc/restore.ts",
+        find: "Math.max(restoring.newestMain, state.compactedRevision, scheduled, 1)",
+        replace: "Math.max(restoring.newestMain, 1)",
+      },
+    ],
+  },
   plant(
-    "revision-goes-back",
-    "compaction removes the newest record, and a restart counts from the one before (etcd #17780)",
-    "mvcc/restore.ts",
-    "Math.max(restoring.newestMain, state.compactedRevision, scheduled, 1)",
-    "Math.max(restoring.newestMain, 1)",
+    "tombstone-dropped",
+    "compaction at the revision of a deletion removes what a watch from there must be told " +
+      "(etcd #18089)",
+    "mvcc/key-index.ts",
+    "rows.isTombstone(row) && rows.main(row) < revision",
+    "rows.isTombstone(row)",
   ),
   plant(
     "compaction-races-range",

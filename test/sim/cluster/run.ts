@@ -1,4 +1,5 @@
 import { Prng } from "../../../src/base/index.ts";
+import { SLICE } from "../../../src/mvcc/slices.ts";
 import { api, decodeMessage, encodeMessage } from "../../../src/proto/index.ts";
 import { checkHistory } from "../../lib/history/index.ts";
 import { Caller } from "./caller.ts";
@@ -49,6 +50,7 @@ class Run {
 
   constructor(plan: Plan) {
     this.#plan = plan;
+    SLICE.nanoseconds = plan.sliceNanoseconds;
     this.cluster = new Cluster(plan);
     const drifts = plan.faults.some(({ kind }) => kind === "drift");
     this.load = new Load(drifts ? 1 / FASTEST : 1);
