@@ -7,34 +7,51 @@ const READ_TIMEOUT_MS = 5000;
 /** The body of a request, as it comes. What is not asked for stays where it is. */
 export class Body {
   readonly #request: IncomingMessage;
-  readonly #chunks: AsyncIterator<Buffer>;
+  /** Bytes that have come and that nobody has asked for. */
   #left: Uint8Array = EMPTY_BYTES;
+  #end: "open" | "whole" | Error = "open";
+  #wake = (): void => {};
 
   constructor(request: IncomingMessage) {
     this.#request = request;
-    this.#chunks = request.iterator({ destroyOnReturn: false });
+    request.on("data", (chunk: Buffer) => {
+      this.#left = this.#left.length === 0 ? chunk : concatBytes([this.#left, chunk]);
+      request.pause();
+      this.#wake();
+    });
+    request.on("end", () => this.#ended("whole"));
+    request.on("close", () => this.#ended(new Error("unexpected EOF")));
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      this.#ended(error.code === "ECONNRESET" ? new Error("unexpected EOF") : error);
+    });
+    request.pause();
+  }
+
+  #ended(how: "whole" | Error): void {
+    if (this.#end === "open") this.#end = how;
+    this.#wake();
   }
 
   /** Undefined at the end. Throws when it ends early, or when nothing comes for too long. */
   async next(): Promise<Uint8Array | undefined> {
-    if (this.#left.length > 0) {
-      const left = this.#left;
-      this.#left = EMPTY_BYTES;
-      return left;
-    }
-    const timer = setTimeout(
-      () => this.#request.destroy(new Error("i/o timeout")),
-      READ_TIMEOUT_MS,
-    );
-    try {
-      const { done, value } = await this.#chunks.next();
-      return done === true ? undefined : value;
-    } catch (error) {
-      const isCut = (error as NodeJS.ErrnoException).code === "ECONNRESET";
-      throw isCut ? new Error("unexpected EOF") : error;
-    } finally {
-      clearTimeout(timer);
-    }
+    if (this.#left.length === 0 && this.#end === "open") await this.#more();
+    const bytes = this.#left;
+    this.#left = EMPTY_BYTES;
+    if (bytes.length > 0) return bytes;
+    if (this.#end instanceof Error) throw this.#end;
+    return undefined;
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#ended(new Error("i/o timeout")), READ_TIMEOUT_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        this.#wake = () => {};
+        resolve();
+      };
+      this.#request.resume();
+    });
   }
 
   /** So many bytes of their own. Throws `EOF` when there are none, `unexpected EOF` when fewer. */

@@ -167,7 +167,7 @@ export const hashKv: Handler = async ({ local }, request, response) => {
 function parseRevision(text: string): number | undefined {
   let found: unknown;
   try {
-    found = JSON.parse(text);
+    found = JSON.parse(text, markFractions as (key: string, value: unknown) => unknown);
   } catch {
     return undefined;
   }
@@ -175,7 +175,14 @@ function parseRevision(text: string): number | undefined {
   if (typeof found !== "object" || Array.isArray(found)) return undefined;
   const entry = Object.entries(found).findLast(([name]) => name.toLowerCase() === "revision");
   const revision: unknown = entry?.[1] ?? 0;
-  return typeof revision === "number" && Number.isInteger(revision) ? revision : undefined;
+  return typeof revision === "number" && !Number.isNaN(revision) ? revision : undefined;
+}
+
+/** Of numbers only those written as an int64 are taken for one. */
+function markFractions(_key: string, value: unknown, { source }: { source?: string }): unknown {
+  if (typeof value !== "number" || source === undefined) return value;
+  const isInt = /^-?\d+$/.test(source) && BigInt.asIntN(64, BigInt(source)) === BigInt(source);
+  return isInt ? value : Number.NaN;
 }
 
 /** `GET /downgrade/enabled`. */

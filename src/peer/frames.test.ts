@@ -146,7 +146,7 @@ test("a message that says it is too large is refused", () => {
   assert.throws(feed(new MessageDecoder(), "0000000020000001"), tooLarge);
   assert.throws(feed(new MessageDecoder(64), "0000000000000041"), tooLarge);
   assert.throws(feed(new MsgAppDecoder(IDS), "02ffffffffffffffff"), tooLarge);
-  const entries = ["010000000000000002", "0000000000000000", "0000000020000000"].join("");
+  const entries = "01000000000000000200000000000000000000000020000000";
   assert.throws(feed(new MsgAppDecoder(IDS), entries), tooLarge);
   assert.throws(feed(new MsgAppDecoder(IDS), "07"), {
     message: "failed to parse type 7 in msgappv2 stream",

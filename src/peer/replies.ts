@@ -2,15 +2,16 @@ import type { ServerResponse } from "node:http";
 
 export type Fields = Readonly<Record<string, string>>;
 
-/** The whole response, with fields as Go's server has them. */
+/** The whole response, with fields as Go's server has them; without a body not even its length. */
 export function respond(
   response: ServerResponse,
   status: number,
   fields: Fields,
-  body: string | Uint8Array = "",
+  body?: string | Uint8Array,
 ): void {
   const bytes = typeof body === "string" ? Buffer.from(body) : body;
-  head(response, status, status === 204 ? fields : { ...fields, "Content-Length": bytes.length });
+  const length = bytes === undefined ? {} : { "Content-Length": bytes.length };
+  head(response, status, { ...fields, ...length });
   response.end(bytes);
 }
 

@@ -10,6 +10,7 @@ import type { Transport } from "./transport.ts";
 const KEEP_ALIVE_MS = 5000;
 /** For a whole request (etcd: `ReadTimeout`); the upload of a snapshot has no such bound here. */
 const REQUEST_TIMEOUT_MS = 0;
+const DRAIN_MS = 500;
 const HEAD_BYTES_MAX = 1024 * 1024;
 
 type Handler = (
@@ -66,6 +67,17 @@ async function serve(
     transport.local.lines.warn("closed the connection of a peer's request", fields);
     request.socket.destroy();
   }
+  if (!request.complete) drain(request);
+}
+
+/** A peer that is answered early may still write for a while, so that it gets to the answer. */
+function drain(request: IncomingMessage): void {
+  request.removeAllListeners("data");
+  request.resume();
+  const end = (): void => {
+    if (!request.complete) request.socket.destroy();
+  };
+  setTimeout(end, DRAIN_MS).unref();
 }
 
 function route(
@@ -75,8 +87,8 @@ function route(
 ): Promise<void> | void {
   const target = request.url ?? "/";
   if (target === "*") {
-    if (request.method === "OPTIONS") return respond(response, 200, {});
-    return respond(response, 400, { Connection: "close" });
+    if (request.method === "OPTIONS") return respond(response, 200, {}, "");
+    return respond(response, 400, { Connection: "close" }, "");
   }
   const [rawPath = "", query] = target.replace(/^https?:\/\/[^/?]*/i, "").split(/\?(.*)/s);
   const path = decoded(rawPath);
@@ -116,5 +128,5 @@ function redirect(
     ...(isRead ? { "Content-Type": "text/html; charset=utf-8" } : {}),
   };
   const body = `<a href="${escapeHtml(location)}">Temporary Redirect</a>.\n\n`;
-  respond(response, 307, fields, method === "GET" ? body : "");
+  respond(response, 307, fields, method === "GET" ? body : method === "HEAD" ? undefined : "");
 }

@@ -68,7 +68,8 @@ export class FakeInbox implements PeerInbox {
   readonly snapshots: boolean[] = [];
   sink: SnapshotSink | Failure = fail("stopped");
   members = "[]";
-  hash: PeerReply<PeerHash> = { kind: "refused", failure: fail("compacted") };
+  hash = (_revision: number): Promise<PeerReply<PeerHash>> =>
+    Promise.resolve({ kind: "refused", failure: fail("compacted") });
   promoted: PeerReply<string> = { kind: "refused", failure: fail("memberNotFound") };
   ttl: PeerReply<number> = { kind: "refused", failure: fail("leaseNotFound") };
   lease: PeerReply<PeerLease> = { kind: "refused", failure: fail("leaseNotFound") };
@@ -136,8 +137,8 @@ export class FakeInbox implements PeerInbox {
     return Promise.resolve(this.downgrade);
   }
 
-  hashKv(): Promise<PeerReply<PeerHash>> {
-    return Promise.resolve(this.hash);
+  hashKv(revision: number): Promise<PeerReply<PeerHash>> {
+    return this.hash(revision);
   }
 
   promote(): Promise<PeerReply<string>> {

@@ -1,0 +1,61 @@
+import type { Server as HttpServer } from "node:http";
+import { Listener, parseAddress } from "../net/index.ts";
+import type { Logger } from "../observe/index.ts";
+import { createPeerServer, type Transport } from "../peer/index.ts";
+
+/** From accepting a connection to the head of a request (etcd: `ConnReadTimeout`). */
+const HEAD_TIMEOUT_MS = 5000;
+
+/** What Go's server says to the preface of HTTP/2, which peers do not speak. */
+const NO_HTTP2 = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
+/**
+ * The ports for other members. They are open before the member is there, so that one in use is
+ * found out first, and that peers wait for a member that starts instead of being refused.
+ */
+export class PeerPort {
+  readonly #logger: Logger;
+  readonly #urls: readonly URL[];
+  readonly #listeners: Listener[] = [];
+  readonly #transport = Promise.withResolvers<Transport>();
+  #server: HttpServer | undefined;
+
+  constructor(urls: readonly URL[], logger: Logger) {
+    this.#urls = urls;
+    this.#logger = logger;
+  }
+
+  /** Rejects when an address cannot be had. */
+  async listen(): Promise<void> {
+    for (const href of new Set(this.#urls.map((url) => url.href))) {
+      const listener = new Listener({
+        onHttp2: (socket) => socket.end(NO_HTTP2),
+        http1: () => (this.#server ??= createPeerServer(this.#transport.promise)),
+        headTimeoutMs: HEAD_TIMEOUT_MS,
+        onError: (error) => {
+          const fields = { error: error.message };
+          this.#logger.warn("accepting a connection of a peer failed", fields);
+        },
+      });
+      await listener.listen(parseAddress(href));
+      this.#listeners.push(listener);
+    }
+  }
+
+  /** From here on requests are answered, those that wait first. */
+  serve(transport: Transport): void {
+    this.#transport.resolve(transport);
+    for (const { host } of this.#urls) this.#logger.info("serving peer traffic", { address: host });
+  }
+
+  /** Accepts no more. */
+  stop(): void {
+    for (const listener of this.#listeners) listener.stop();
+  }
+
+  /** Ends every connection. */
+  close(): void {
+    for (const listener of this.#listeners) listener.close();
+    this.#server?.closeAllConnections();
+  }
+}
