@@ -1,18 +1,21 @@
 import { exponentialBounds, Histogram } from "../base/index.ts";
 
+/** A member, or whatever stands for one: the address of somebody unknown. */
+type Who = bigint | string;
+
+const nameOf = (who: Who): string => (typeof who === "bigint" ? who.toString(16) : who);
+
 /** A number for each member. */
 export class Tally {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<Who, number>();
 
-  /** The member, or whatever stands for one: the address of somebody unknown. */
-  add(who: bigint | string, count = 1): void {
-    const name = typeof who === "bigint" ? who.toString(16) : who;
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + count);
+  add(who: Who, count = 1): void {
+    this.#counts.set(who, (this.#counts.get(who) ?? 0) + count);
     if (this.#counts.size > NAMES_MAX) this.#counts.delete(this.#counts.keys().next().value!);
   }
 
-  [Symbol.iterator](): Iterator<[string, number]> {
-    return this.#counts[Symbol.iterator]();
+  *[Symbol.iterator](): Generator<[string, number]> {
+    for (const [who, count] of this.#counts) yield [nameOf(who), count];
   }
 }
 

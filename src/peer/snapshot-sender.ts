@@ -9,6 +9,8 @@ import { checkPosted } from "./post.ts";
 
 /** A snapshot is read and sent in pieces, each in a turn of its own. */
 const PIECE_BYTES = 128 * 1024;
+/** Faster than that it would take the processor from those who wait for answers. */
+const BYTES_PER_MS_MAX = 128 * 1024;
 /** From the head of the answer to its end (etcd: `snapResponseReadTimeout`). */
 const REPLY_TIMEOUT_MS = 5000;
 const REPLY_BYTES_MAX = 64 * 1024;
@@ -96,14 +98,18 @@ async function upload(
     () => (isAnswered = true),
     () => (isAnswered = true),
   );
+  const closed = new Promise<void>((resolve) => {
+    request.once("close", resolve);
+  });
   const head = new Writer(4096);
   writeFramedMessage(head, m);
   request.write(head.copy());
+  const begun = performance.now();
   for (let offset = 0; offset < image.sizeBytes && !isAnswered; offset += PIECE_BYTES) {
     const length = Math.min(PIECE_BYTES, image.sizeBytes - offset);
     const piece = await image.read(offset, length);
-    if (!request.write(piece)) await Promise.race([drained(request), answered]);
-    await nextTurn();
+    if (!request.write(piece)) await Promise.race([drained(request), closed, answered]);
+    await rest(begun + offset / BYTES_PER_MS_MAX - performance.now());
   }
   if (!isAnswered) request.end();
 }
@@ -126,12 +132,13 @@ function replyTo(request: ClientRequest): Promise<Reply> {
 function drained(request: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     request.once("drain", resolve);
-    request.once("close", resolve);
   });
 }
 
-function nextTurn(): Promise<void> {
+/** At least until the next turn. */
+function rest(ms: number): Promise<void> {
   return new Promise((resolve) => {
-    setImmediate(resolve);
+    if (ms >= 1) setTimeout(resolve, ms);
+    else setImmediate(resolve);
   });
 }

@@ -25,7 +25,7 @@ interface Node {
 
 const nodes: Node[] = [];
 after(async () => {
-  for (const node of nodes) await stop(node);
+  await Promise.all(nodes.map(stop));
 });
 
 async function start(id: bigint, clusterId = CLUSTER): Promise<Node> {

@@ -13,7 +13,7 @@ const ports: PeerPort[] = [];
 const transports: Transport[] = [];
 after(async () => {
   for (const port of ports) port.close();
-  for (const transport of transports) await transport.stop();
+  await Promise.all(transports.map((transport) => transport.stop()));
 });
 
 async function freePort(): Promise<number> {
