@@ -13,6 +13,7 @@ export {
   QUOTA_BYTES_ADVISED_MAX,
   QUOTA_BYTES_DEFAULT,
 } from "./quota.ts";
+export type { MemberChange } from "./member-change.ts";
 export { type Message, Replies } from "./replies.ts";
 export { type Applied, type Clock, State, type StateOptions, UnsupportedEntry } from "./state.ts";
 export { isReadOnly, isSerializable, Transaction } from "./txn.ts";

@@ -39,6 +39,7 @@ import {
   Writer,
 } from "../proto/index.ts";
 import { Alarms } from "./alarms.ts";
+import type { MemberChange } from "./member-change.ts";
 import { costOfPut, costOfTxn, LEASE_COST, Quota } from "./quota.ts";
 import { Replies, writeFrames } from "./replies.ts";
 import { Transaction } from "./txn.ts";
@@ -414,11 +415,10 @@ export class State {
   }
 
   /**
-   * Takes a committed configuration change to the member list. Returns the change to hand to raft;
-   * one that is refused goes there too, as one that changes nothing. `toRaft` answers the
-   * configuration that results.
+   * Takes a committed configuration change to the member list. `toRaft` answers the configuration
+   * that results.
    */
-  applyConfChange(entry: Entry, toRaft: (change: ConfChange) => ConfState): void {
+  applyConfChange(entry: Entry, toRaft: (change: ConfChange) => ConfState): MemberChange {
     assert(entry.type === ENTRY_TYPE.confChange, "a configuration change");
     const change = decodeConfChange(entry.data);
     const isNew = entry.index > this.#storedIndex;
@@ -430,6 +430,7 @@ export class State {
     if (known === undefined) this.members.add(member, { store: isNew });
     this.#confState = toRaft(change);
     this.#finish(entry, NOTHING);
+    return { id: change.id, error: undefined, set: known ?? member, removed: undefined };
   }
 
   /** Puts the position into the page file, as the last thing before a commit. */

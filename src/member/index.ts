@@ -26,6 +26,7 @@ export type {
   TextPort,
   TimePort,
 } from "./ports.ts";
+export type { ChangeWaiter } from "./member-changes.ts";
 export type { ProposalWaiter } from "./proposals.ts";
 export type { ReadWaiter } from "./reads.ts";
 export { Slicer } from "./slices.ts";

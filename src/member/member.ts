@@ -1,33 +1,46 @@
-import type { Applied, State } from "../apply/index.ts";
-import { assert, deferred, textToBytes } from "../base/index.ts";
+import type { MemberChange, State } from "../apply/index.ts";
+import { deferred } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
-import type { Slices } from "../mvcc/index.ts";
 import {
   api,
+  type ConfChange,
+  type ConfState,
   encodeMessage,
-  ENTRY_TYPE,
-  type Entry,
   type Failure,
   fail,
   REQUEST,
 } from "../proto/index.ts";
-import type { MemoryStorage, RawNode, Ready, SoftState } from "../raft/index.ts";
+import {
+  EMPTY_CONF_STATE,
+  type MemoryStorage,
+  type RawNode,
+  type ReadState,
+  type SoftState,
+} from "../raft/index.ts";
+import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
 import { Compactor } from "./compactor.ts";
 import { Image } from "./image.ts";
+import { Inbox } from "./inbox.ts";
+import { Leadership } from "./leadership.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
+import { LogKeeper } from "./log-keeper.ts";
+import { type ChangeWaiter, MemberChanges } from "./member-changes.ts";
 import { Meters } from "./meters.ts";
-import { LogMeter } from "./log-meter.ts";
 import { PageKeeper } from "./page-keeper.ts";
-import type { Ports } from "./ports.ts";
+import type { NetworkPort, PeerReply, Ports } from "./ports.ts";
 import { Proposals, type ProposalWaiter } from "./proposals.ts";
 import { Reads, type ReadWaiter } from "./reads.ts";
+import { Renewals } from "./renewals.ts";
+import { Replica } from "./replica.ts";
 import { Slicer } from "./slices.ts";
 import { SpaceKeeper } from "./space-keeper.ts";
 
 export interface MemberConfig {
   readonly tickMs: number;
   readonly electionMs: number;
+  /** Whether a member that restarts may campaign sooner (`--initial-election-tick-advance`). */
+  readonly electionTickAdvance: boolean;
   readonly requestBytesMax: number;
   readonly batchOperationsMax: number;
   readonly batchIntervalMs: number;
@@ -61,6 +74,15 @@ export interface MemberOptions {
   readonly snapshotIndex: number;
   /** What a `.snap` file carries for readers of the old store. */
   readonly snapshotData: () => Uint8Array;
+  /**
+   * Members to be reached from the start although the state does not know them yet: those who told
+   * a joining member of the cluster.
+   */
+  readonly firstPeers?: readonly { readonly id: bigint; readonly peerUrls: readonly string[] }[];
+  /** Promotes a learner, asked by a peer; for this member alone. */
+  readonly promote?: (member: Member, learner: bigint) => Promise<PeerReply<string>>;
+  /** This member was removed from the cluster for good: the process must stop. */
+  readonly onRemoved?: () => void;
   /** Replies have been written: let them leave. */
   readonly flush: () => void;
   /** Nothing can be trusted any more: the process must stop, and say why. */
@@ -85,9 +107,17 @@ const PROPOSE_AGAIN_MS = 50;
 /** Reads that raft has not confirmed are asked for again after this (etcd: `readIndexRetryTime`). */
 const READ_RETRY_MS = 500;
 
+/** How long a restarted member looks for two active peers, and how often (etcd: `adjustTicks`). */
+const PEERS_LOOK_MS = 5000;
+const PEERS_LOOK_EVERY_MS = 50;
+
+/** A removed member goes on for this long, so that others hear what it has (etcd: 1 s). */
+const REMOVED_MS = 1000;
+
 /**
- * The ready loop and what hangs on it. One turn: take what has gathered, hand it to raft, do what
- * raft asks. Only the loop writes: to the log, to the state, to the page file.
+ * One member: its parts, what the services call, its beginning and its end. `Replica` runs raft and
+ * the log, `Applier` takes what is committed into the state; `Proposals` and `Reads` hold who waits
+ * for either. Only these change the log, the state and the page file.
  */
 export class Member {
   readonly ids: { readonly clusterId: bigint; readonly memberId: bigint };
@@ -95,94 +125,212 @@ export class Member {
   readonly db: Db;
   /** For the long work of requests. */
   readonly slicer: Slicer;
-  /** For the ready loop. */
+  /** For applying, and whatever must not wait for the work of requests. */
   readonly #own: Slicer;
   readonly meters: Meters;
+  readonly network: NetworkPort;
+  readonly leadership: Leadership;
+  readonly leases: LeaseKeeper;
+  readonly renewals: Renewals;
+  readonly space: SpaceKeeper;
   readonly #config: MemberConfig;
   readonly #node: RawNode;
-  readonly #storage: MemoryStorage;
   readonly #ports: Ports;
+  readonly #options: MemberOptions;
   readonly #proposals: Proposals;
+  readonly #changes: MemberChanges;
   readonly #reads = new Reads();
   readonly #pages: PageKeeper;
   readonly #compactor: Compactor;
-  readonly leases: LeaseKeeper;
-  readonly space: SpaceKeeper;
-  readonly #logged = new LogMeter();
-  readonly #options: MemberOptions;
-  readonly #requestTimeoutMs: number;
-  #running: Promise<void> | undefined;
+  readonly #logKeeper: LogKeeper;
+  readonly #replica: Replica;
+  readonly #applier: Applier;
+  readonly requestTimeoutMs: number;
   #wakeScheduled = false;
   #readsScheduled = false;
   #readsAskedAt = 0;
-  #snapshotIndex: number;
-  #snapshotting: Promise<void> | undefined;
   #stopped = false;
-  #hasLeader = false;
-  #knownLeader = 0n;
-  /** This member leads, and has applied an entry of its own term. */
-  #isEstablished = false;
-  /** Whether the last entry did what it asked for. */
-  #isApplied = true;
 
   constructor(options: MemberOptions) {
-    const { config, ports } = options;
+    const { config, ports, ids, node } = options;
     this.#options = options;
-    this.ids = options.ids;
+    this.ids = ids;
     this.state = options.state;
     this.db = options.db;
     this.meters = options.meters ?? new Meters();
     this.#config = config;
-    this.#node = options.node;
-    this.#storage = options.storage;
+    this.#node = node;
     this.#ports = ports;
-    this.#snapshotIndex = options.snapshotIndex;
-    this.#requestTimeoutMs = 5000 + 2 * config.electionMs;
+    this.requestTimeoutMs = 5000 + 2 * config.electionMs;
     this.slicer = Slicer.shared(ports);
     this.#own = Slicer.alone(ports);
+    this.network = ports.connect(new Inbox(ids, () => this.#inboxParts()));
+    this.leadership = this.#newLeadership();
+    const waits = {
+      timeoutMs: this.requestTimeoutMs,
+      timeoutOf: (since: number) => this.leadership.timeoutOf(since),
+    };
+    this.#changes = new MemberChanges(waits);
     this.#proposals = new Proposals({
-      member: Number(options.ids.memberId & 0xffffn),
+      ...waits,
+      member: Number(ids.memberId & 0xffffn),
       firstSequence: options.firstSequence,
       requestBytesMax: config.requestBytesMax,
-      timeoutMs: this.#requestTimeoutMs,
       meters: this.meters,
     });
-    const onFatal = (error: unknown) => this.#fatal(error);
-    this.#pages = new PageKeeper({
-      db: options.db,
-      state: this.state,
-      file: ports.pageFile,
-      slicer: this.#own,
-      operationsMax: config.batchOperationsMax,
-      meters: this.meters,
-      now: () => ports.time.now(),
-      onFatal,
-    });
+    this.#pages = this.#newPageKeeper();
     this.#compactor = new Compactor({
       store: this.state.store,
       slicer: this.#own,
       time: ports.time,
       pauseMs: config.compactionPauseMs,
       meters: this.meters,
+      wake: () => this.#applier.wake(),
+    });
+    this.leases = this.#newLeaseKeeper();
+    this.renewals = this.#newRenewals();
+    this.space = this.#newSpaceKeeper();
+    this.#logKeeper = this.#newLogKeeper();
+    this.#applier = this.#newApplier();
+    this.#replica = this.#newReplica();
+  }
+
+  // ---- its parts
+
+  #newLeadership(): Leadership {
+    return new Leadership({
+      ...this.#ports,
+      ...this.#config,
+      memberId: this.ids.memberId,
+      state: this.state,
+      node: this.#node,
+      network: this.network,
+      requestTimeoutMs: this.requestTimeoutMs,
+      isStopped: () => this.#stopped,
       wake: () => this.#wake(),
     });
-    const { lines, text } = ports;
-    const propose = this.propose.bind(this);
-    this.leases = new LeaseKeeper({
+  }
+
+  #newPageKeeper(): PageKeeper {
+    return new PageKeeper({
+      db: this.db,
+      state: this.state,
+      file: this.#ports.pageFile,
+      slicer: this.#own,
+      operationsMax: this.#config.batchOperationsMax,
+      meters: this.meters,
+      now: () => this.now(),
+      onFatal: (error: unknown) => this.#fatal(error),
+    });
+  }
+
+  #newLeaseKeeper(): LeaseKeeper {
+    return new LeaseKeeper({
       lessor: this.state.lessor,
       now: () => this.now(),
-      lines,
-      propose,
-      retryMs: this.#requestTimeoutMs,
+      lines: this.#ports.lines,
+      // A revoke that another leader proposed could meet a lease that was renewed there.
+      propose: (field, request, waiter) => this.#propose(field, request, waiter, true),
+      retryMs: this.requestTimeoutMs,
     });
-    this.space = new SpaceKeeper({
-      memberId: options.ids.memberId,
+  }
+
+  #newRenewals(): Renewals {
+    return new Renewals({
+      state: this.state,
+      leases: this.leases,
+      leadership: this.leadership,
+      network: this.network,
+      time: this.#ports.time,
+      requestTimeoutMs: this.requestTimeoutMs,
+      caughtUp: () => this.caughtUp(),
+      isStopped: () => this.#stopped,
+    });
+  }
+
+  #newSpaceKeeper(): SpaceKeeper {
+    const { lines, text } = this.#ports;
+    return new SpaceKeeper({
+      memberId: this.ids.memberId,
       state: this.state,
       lines,
       text,
-      propose,
-      disarms: config.autoDisarmNoSpace,
+      propose: this.propose.bind(this),
+      disarms: this.#config.autoDisarmNoSpace,
     });
+  }
+
+  #newLogKeeper(): LogKeeper {
+    const { config } = this.#options;
+    return new LogKeeper({
+      ...this.#options,
+      ...config,
+      ...this.#ports,
+      meters: this.meters,
+      catchUpEntries: config.snapshotCatchUpEntries,
+      catchUpBytes: config.snapshotCatchUpBytes,
+      confState: () => this.confState(),
+      committed: () => this.committed(),
+      durableIndex: () => this.#pages.durableIndex,
+      isStopped: () => this.#stopped,
+      spawn: (work) => this.spawn(work),
+    });
+  }
+
+  #newApplier(): Applier {
+    return new Applier({
+      state: this.state,
+      node: this.#node,
+      proposals: this.#proposals,
+      slicer: this.#own,
+      space: this.space,
+      meters: this.meters,
+      time: this.#ports.time,
+      warningApplyMs: this.#config.warningApplyMs,
+      beginTerm: () => this.#beginTerm(),
+      onMemberChange: (change) => this.#onMemberChange(change),
+      onApplied: () => this.#onApplied(),
+      between: () => this.#between(),
+      hasMore: () => this.#compactor.isDue,
+      flush: this.#options.flush,
+      spawn: (work) => this.spawn(work),
+      onFatal: (error) => this.#fatal(error),
+    });
+  }
+
+  #newReplica(): Replica {
+    return new Replica({
+      id: this.ids.memberId,
+      node: this.#node,
+      storage: this.#options.storage,
+      log: this.#ports.log,
+      network: this.network,
+      onSoftState: (state) => this.#onSoftState(state),
+      onReadStates: (states) => this.#confirm(states),
+      onAppended: (entries) => this.#logKeeper.add(entries),
+      apply: (entries, done) => this.#applier.push(entries, done),
+      feed: () => this.#feed(),
+      sendSnapshot: (message) => this.#node.reportSnapshot(message.to, "failed"),
+      install: () => Promise.reject(new Error("snapshots are not received yet")),
+      onFatal: (error) => this.#fatal(error),
+    });
+  }
+
+  #inboxParts() {
+    const { promote } = this.#options;
+    return {
+      state: this.state,
+      node: this.#node,
+      replica: this.#replica,
+      leadership: this.leadership,
+      renewals: this.renewals,
+      slicer: this.slicer,
+      caughtUp: () => this.caughtUp(),
+      receiveSnapshot: () => fail("notCapable"),
+      promote: (learner: bigint): Promise<PeerReply<string>> =>
+        promote?.(this, learner) ?? Promise.resolve({ kind: "unreached", reason: "not served" }),
+      wake: () => this.#wake(),
+    };
   }
 
   // ---- what the services call
@@ -196,7 +344,7 @@ export class Member {
   }
 
   get leader(): bigint {
-    return this.#node.status().softState.lead;
+    return this.leadership.leader;
   }
 
   get committedIndex(): number {
@@ -208,7 +356,7 @@ export class Member {
   }
 
   get hasLeader(): boolean {
-    return this.#hasLeader;
+    return this.leadership.isKnown;
   }
 
   get isStopped(): boolean {
@@ -223,15 +371,29 @@ export class Member {
     return this.#proposals.failed;
   }
 
+  /** Who votes and who learns, as far as is applied. */
+  confState(): ConfState {
+    const ids = (isLearner: boolean) =>
+      this.state.members
+        .list()
+        .filter((member) => member.isLearner === isLearner)
+        .map(({ id }) => id);
+    return { ...EMPTY_CONF_STATE, voters: ids(false), learners: ids(true) };
+  }
+
   /** Takes a request through the log. `request` is copied. The waiter hears the outcome once. */
   propose(field: number, request: Uint8Array, waiter: ProposalWaiter): void {
+    this.#propose(field, request, waiter, false);
+  }
+
+  #propose(field: number, request: Uint8Array, waiter: ProposalWaiter, byLeader: boolean): void {
     if (this.#stopped) {
       waiter.fail(fail("stopped"));
       return;
     }
     const refusal = this.#isBehind(field)
       ? fail("tooManyRequests")
-      : this.#proposals.add(field, request, waiter, this.now());
+      : this.#proposals.add(field, request, waiter, this.now(), byLeader);
     if (refusal === undefined) this.#wake();
     else waiter.fail(refusal);
   }
@@ -243,6 +405,15 @@ export class Member {
     return gap > (isPriority ? APPLY_GAP_PRIORITY_MAX : APPLY_GAP_MAX);
   }
 
+  /** Takes a change of the members through the log. */
+  changeMembers(change: Omit<ConfChange, "id">, waiter: ChangeWaiter): void {
+    const refusal = this.#stopped
+      ? fail("stopped")
+      : this.#changes.add({ ...change, id: this.nextId() }, waiter, this.now());
+    if (refusal === undefined) this.#wake();
+    else waiter.fail(refusal);
+  }
+
   /** Tells the waiter when everything acknowledged before this call has been applied here. */
   linearizable(waiter: ReadWaiter): void {
     const refusal = this.#stopped ? fail("stopped") : this.#reads.add(waiter);
@@ -252,7 +423,10 @@ export class Member {
     }
     if (this.#readsScheduled) return;
     this.#readsScheduled = true;
-    this.#ports.time.soon(() => this.#beginReads());
+    this.#ports.time.soon(() => {
+      this.#readsScheduled = false;
+      this.#beginReads();
+    });
   }
 
   /** The same as a promise: resolves to undefined, or to why it could not be known. */
@@ -279,7 +453,7 @@ export class Member {
   async #commitUntil(isDone: () => boolean): Promise<void> {
     while (!isDone() && !this.#stopped) {
       this.#pages.beat();
-      this.#wake();
+      this.#applier.wake();
       await this.#ports.time.sleep(1);
     }
   }
@@ -308,11 +482,39 @@ export class Member {
 
   /** Starts the loop and the timers. */
   start(): void {
+    this.#connect();
+    this.leadership.ticked();
     this.every(this.#config.tickMs, () => this.#tick());
-    this.every(this.#config.batchIntervalMs, () => this.#pages.beat() && this.#wake());
+    this.every(this.#config.batchIntervalMs, () => this.#pages.beat() && this.#applier.wake());
     this.every(LEASE_LOOK_MS, () => this.leases.look());
     if (this.#config.autoDisarmNoSpace) this.every(SPACE_LOOK_MS, () => this.space.look());
     if (this.#config.autoCompactionRetention > 0) this.#startAutoCompactor();
+    this.spawn(this.#advanceElection());
+    this.#wake();
+  }
+
+  #connect(): void {
+    const { firstPeers = [] } = this.#options;
+    const members = this.state.members.list();
+    for (const { id, peerUrls } of members.length > 0 ? members : firstPeers) {
+      if (id !== this.ids.memberId) this.network.setPeer(id, peerUrls);
+    }
+  }
+
+  /**
+   * Once two peers are reached, one that starts need not be silent for a whole election timeout
+   * before it campaigns: if there is a leader, it is heard of at the next heartbeat.
+   */
+  async #advanceElection(): Promise<void> {
+    const { electionTickAdvance, electionMs, tickMs } = this.#config;
+    if (!electionTickAdvance) return;
+    const until = this.now() + PEERS_LOOK_MS;
+    const isActive = ({ id }: { id: bigint }) => this.network.activeSince(id) !== undefined;
+    while (this.state.members.list().filter(isActive).length < 2) {
+      if (this.#stopped || this.now() > until) return;
+      await this.#ports.time.sleep(PEERS_LOOK_EVERY_MS);
+    }
+    for (let tick = Math.floor(electionMs / tickMs) - 2; tick > 0; tick--) this.#node.tick();
     this.#wake();
   }
 
@@ -327,7 +529,7 @@ export class Member {
       revision: () => this.state.store.currentRevision,
       state: () => {
         if (this.#stopped) return "stopped";
-        return this.leader === this.ids.memberId ? "leading" : "following";
+        return this.leadership.isOwn ? "leading" : "following";
       },
       compact: (revision) => this.#compact(revision),
       lines,
@@ -370,18 +572,30 @@ export class Member {
     }
   }
 
+  /** Hands the lead to another voter, where there is one. To be called before a stop. */
+  handOver(): Promise<void> {
+    return this.leadership.handOver();
+  }
+
   /** Ends the loop, commits what was applied and closes the files. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    await this.#running;
-    this.#proposals.failAll(fail("stopped"));
-    this.#reads.failAll(fail("stopped"));
+    await this.#replica.stop();
+    await this.#applier.stop();
+    this.#failAll(fail("stopped"));
     this.#options.flush();
-    await this.#snapshotting;
+    await this.network.stop();
+    await this.#logKeeper.settled();
     await this.#pages.flush();
     await this.#ports.log.close();
     await this.#ports.pageFile.close();
+  }
+
+  #failAll(failure: Failure): void {
+    this.#proposals.failAll(failure);
+    this.#changes.failAll(failure);
+    this.#reads.failAll(failure);
   }
 
   #fatal(error: unknown): void {
@@ -407,248 +621,169 @@ export class Member {
 
   #tick(): void {
     this.#node.tick();
+    this.leadership.ticked();
     const now = this.now();
     this.#proposals.expire(now);
-    this.meters.readIndexesFailed += this.#reads.expire(now, this.#requestTimeoutMs);
+    this.#changes.expire(now);
+    this.meters.readIndexesFailed += this.#reads.expire(now, this.requestTimeoutMs);
     this.leases.settle();
     if (now - this.#readsAskedAt >= READ_RETRY_MS) this.#askAgain();
-    if (this.#node.hasReady) this.#wake();
+    this.#beginReads();
+    if (this.#replica.hasWork || this.#canFeed()) this.#wake();
   }
 
   // ---- the loop
 
   #wake(): void {
-    if (this.#wakeScheduled || this.#running !== undefined || this.#stopped) return;
+    if (this.#wakeScheduled || this.#stopped) return;
     this.#wakeScheduled = true;
     this.#ports.time.soon(() => {
       this.#wakeScheduled = false;
-      if (this.#running !== undefined || this.#stopped) return;
-      this.#running = this.#run().catch((error: unknown) => this.#fatal(error));
+      this.#turn();
     });
   }
 
-  async #run(): Promise<void> {
-    do {
-      await this.#turn();
-    } while (!this.#stopped && this.#hasWork());
-    this.#running = undefined;
+  #turn(): void {
+    if (this.#stopped) return;
+    try {
+      this.#replica.turn();
+    } catch (error) {
+      this.#fatal(error);
+    }
   }
 
-  #hasWork(): boolean {
-    return this.#canPropose() || this.#node.hasReady || this.#compactor.isDue;
+  /**
+   * Without a leader requests wait: for one, or for their timeout. While the log is being written
+   * they gather, and share the next write.
+   */
+  #canFeed(): boolean {
+    if (!this.#proposals.hasGathered && !this.#changes.hasGathered) return false;
+    return this.leadership.isKnown && !this.leadership.isMoving;
   }
 
-  /** Without a leader requests wait: for one, or for their timeout. */
-  #canPropose(): boolean {
-    return this.#hasLeader && this.#proposals.hasGathered;
-  }
-
-  async #turn(): Promise<void> {
-    if (this.#canPropose()) this.#node.propose(this.#proposals.takeGathered());
-    if (this.#node.hasReady) await this.#obey(this.#node.ready());
-    await this.#pages.maybeCommit(this.#options.flush);
-    if (!this.#hasLeader) this.#maybeCampaign();
-    if (this.#compactor.isDue) await this.#compactor.step(this.#options.flush);
-    this.#maybeSnapshot();
+  #feed(): void {
+    if (!this.leadership.isKnown) this.#maybeCampaign();
+    if (!this.#canFeed()) return;
+    this.#changes.offer((change) => this.#node.proposeConfChange(change));
+    if (!this.#proposals.hasGathered || this.#replica.isWriting) return;
+    this.#proposals.offer(this.leadership.role, (datas) => this.#node.propose(datas));
   }
 
   /** A member alone in its cluster elects itself as soon as it has applied who is in it. */
   #maybeCampaign(): void {
-    const { applied, commit, softState } = this.#node.status();
-    const isAlone = this.state.members.list().length === 1;
-    if (isAlone && applied === commit && softState.role === "follower") this.#node.campaign();
+    const { applied, commit, softState, configuration } = this.#node.status();
+    const isAlone = configuration.voters.incoming.length === 1;
+    if (!isAlone || this.state.members.list().length !== 1) return;
+    if (applied === commit && softState.role === "follower") this.#node.campaign();
   }
 
-  /**
-   * Does what raft asks. What is committed already is applied while the new entries are on their
-   * way to the disk: the one is durable, the other not promised to anybody yet.
-   */
-  async #obey(ready: Ready): Promise<void> {
-    const { entries, hardState } = ready;
-    this.#ports.network.send(ready.messages);
-    const appended =
-      entries.length > 0 || hardState !== undefined ? this.#ports.log.append(ready) : undefined;
-    // A rejected append is seen below; until then it must not count as unhandled.
-    appended?.catch(() => {});
-    this.#storage.append(entries);
-    this.#logged.add(entries);
-    if (hardState !== undefined) this.#storage.setHardState(hardState);
-    if (ready.softState !== undefined) this.#onSoftState(ready.softState);
-    for (const { context, index } of ready.readStates) this.#confirm(context, index);
-    await this.#apply(ready.committed);
-    await appended;
-    this.#ports.network.send(ready.messagesAfterAppend);
-    this.#node.advance();
-  }
-
-  #onSoftState({ lead, role }: SoftState): void {
-    if (lead !== 0n && lead !== this.#knownLeader) this.meters.leaderChanges++;
-    this.#knownLeader = lead;
-    this.#hasLeader = lead !== 0n;
-    if (role !== "leader") this.#isEstablished = false;
-  }
-
-  async #apply(entries: readonly Entry[]): Promise<void> {
-    let begun = this.now();
-    let resumedAt = begun;
-    for (const entry of entries) {
-      if (this.#ports.time.turnIsSpent(resumedAt)) {
-        await this.#pause();
-        begun = this.now();
-        resumedAt = begun;
-      }
-      this.#proposals.nowMs = begun;
-      const applying = this.#applyEntry(entry);
-      if (applying !== undefined) await applying;
-      begun = this.#measure(entry, begun);
-    }
-    this.#reads.release(this.state.appliedIndex);
-    this.leases.settle();
-    this.#options.flush();
-  }
-
-  /** Notes how long an entry took; answers the time it is now. */
-  #measure(entry: Entry, begun: number): number {
-    const now = this.now();
-    if (entry.type !== ENTRY_TYPE.normal || entry.data.length === 0) return now;
-    this.meters.applied.observe(this.state.request.field, this.#isApplied, now - begun);
-    if (now - begun > this.#config.warningApplyMs) this.meters.slowApplies++;
-    return now;
-  }
-
-  #applyEntry(entry: Entry): Promise<void> | undefined {
-    if (entry.type !== ENTRY_TYPE.normal) {
-      this.state.applyConfChange(entry, (change) => this.#node.applyConfChange(change));
-      return undefined;
-    }
-    if (entry.data.length === 0 && this.#beginsOwnTerm(entry)) return this.#beginTerm(entry);
-    const applied = this.state.apply(entry, this.#proposals);
-    if ("next" in applied) return this.#applySlices(applied);
-    this.#settle(applied);
-    return undefined;
-  }
-
-  /** Short ones end in their first slice, without a promise. */
-  #applySlices(slices: Slices<Applied>): Promise<void> | undefined {
-    const step = slices.next();
-    if (step.done !== true) {
-      const { flush } = this.#options;
-      return this.#own.resume(slices, step, flush).then((applied) => this.#settle(applied));
-    }
-    this.#settle(step.value);
-    return undefined;
-  }
-
-  #settle(applied: Applied): void {
-    this.#isApplied = applied.error === undefined;
-    const { member, sequence } = this.state.request;
-    if (applied.error === "noSpace" && !this.state.alarms.hasNoSpace) {
-      const raised = this.space.raiseFor(fail("noSpace").message);
-      this.spawn(raised.then(() => this.#proposals.settle(member, sequence, applied)));
-    } else {
-      this.#proposals.settle(member, sequence, applied);
-    }
-  }
-
-  async #pause(): Promise<void> {
-    this.#options.flush();
-    await this.#ports.time.nextTurn();
-  }
-
-  /** The log replays the beginnings of earlier terms, too. */
-  #beginsOwnTerm(entry: Entry): boolean {
-    const { term, softState } = this.#node.status();
-    return entry.term === term && softState.role === "leader";
+  #onSoftState(soft: SoftState): void {
+    const { isOther, isNew } = this.leadership.change(soft);
+    const { lessor } = this.state;
+    if (soft.role !== "leader" && lessor.isPrimary) lessor.demote();
+    if (isNew) this.meters.leaderChanges++;
+    // As etcd: the answer may have got lost with the leader before, and the client had better ask
+    // again.
+    if (isOther && this.#reads.failAsking(fail("leaderChanged"))) this.meters.readIndexesFailed++;
+    if (!isNew) return;
+    this.#replica.releaseHeld();
+    this.#askAgain();
+    this.#wake();
   }
 
   /** The first entry of this leader's term is committed: from now on it rules over the leases. */
-  async #beginTerm(entry: Entry): Promise<void> {
+  async #beginTerm(): Promise<void> {
     const { lessor } = this.state;
     if (!lessor.isPrimary) {
       await this.#own.run(lessor.promote(this.now(), this.#config.electionMs));
     }
-    this.state.apply(entry, this.#proposals);
-    this.#isEstablished = true;
-    this.#askAgain();
+    if (this.leadership.role !== "leader") {
+      // Another one rules by now.
+      lessor.demote();
+      return;
+    }
+    this.leadership.isEstablished = true;
+    this.#ports.time.soon(() => this.#askAgain());
+  }
+
+  #onMemberChange({ id, error, set, removed }: MemberChange): void {
+    this.#changes.settle(id, error);
+    if (set !== undefined && set.id !== this.ids.memberId) {
+      this.network.setPeer(set.id, set.peerUrls);
+    }
+    if (removed === undefined) return;
+    // One that was removed itself goes on for a moment, so that the others hear what it has.
+    if (removed !== this.ids.memberId) this.network.removePeer(removed);
+    else void this.#ports.time.sleep(REMOVED_MS).then(() => this.#options.onRemoved?.());
+  }
+
+  #onApplied(): void {
+    this.#reads.release(this.state.appliedIndex);
+    this.leases.settle();
+  }
+
+  #between(): Promise<void> | undefined {
+    this.#logKeeper.maybeSave();
+    if (!this.#pages.isDue && !this.#compactor.isDue) return undefined;
+    return this.#keepPages();
+  }
+
+  async #keepPages(): Promise<void> {
+    await this.#pages.maybeCommit(this.#options.flush);
+    if (this.#compactor.isDue) await this.#compactor.step(this.#options.flush);
   }
 
   // ---- reads
 
   #beginReads(): void {
-    this.#readsScheduled = false;
-    if (!this.#reads.hasArriving || this.#stopped) return;
-    this.#askFor([this.#reads.beginRound(this.now())]);
+    if (!this.#reads.mayBegin || this.#stopped) return;
+    const context = this.nextId();
+    this.#reads.begin(context, this.now());
+    this.#readsAskedAt = this.now();
+    this.#askFor(context);
   }
 
   /** Asks again for what raft dropped, as it does while it has no leader. */
   #askAgain(): void {
+    if (!this.#reads.isAsking || this.#stopped) return;
+    const context = this.nextId();
     this.#readsAskedAt = this.now();
-    const rounds = this.#reads.unconfirmed();
-    this.meters.slowReadIndexes += rounds.length;
-    this.#askFor(rounds);
+    this.meters.slowReadIndexes++;
+    this.#reads.askAgain(context);
+    this.#askFor(context);
   }
 
   /**
    * A new leader does not know yet how far the terms before had committed: what was acknowledged
    * then may not be applied here. Reads wait for the first entry of its own term.
    */
-  #askFor(rounds: readonly number[]): void {
-    if (!this.#isEstablished && this.leader === this.ids.memberId) return;
-    for (const round of rounds) this.#node.readIndex(textToBytes(String(round)));
+  #askFor(context: bigint): void {
+    if (!this.leadership.isEstablished && this.leadership.isOwn) return;
+    this.#node.readIndex(contextBytes(context));
     // Alone, a leader confirms itself at once: no need to wait for the write under way.
-    for (const state of this.#node.takeReadStates()) this.#confirm(state.context, state.index);
+    this.#confirm(this.#node.takeReadStates());
+    if (this.#replica.hasWork) this.#wake();
+  }
+
+  #confirm(states: readonly ReadState[]): void {
+    if (states.length === 0) return;
+    for (const { context, index } of states) {
+      if (!this.#reads.confirm(contextOf(context), index)) this.meters.slowReadIndexes++;
+    }
     this.#reads.release(this.state.appliedIndex);
     this.#options.flush();
-    if (this.#node.hasReady) this.#wake();
+    this.#beginReads();
   }
+}
 
-  #confirm(context: Uint8Array, index: number): void {
-    let round = 0;
-    for (const digit of context) round = round * 10 + digit - 48;
-    this.#reads.confirm(round, index);
-  }
+/** Names of read rounds are request ids, big-endian: no two lives of a member share one. */
+function contextBytes(context: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, context);
+  return bytes;
+}
 
-  // ---- snapshots of the log
-
-  /**
-   * Every so many entries or bytes the log gets a snapshot record, so that a restart need not read
-   * it from the beginning. It is made beside the requests.
-   */
-  #maybeSnapshot(): void {
-    const { appliedIndex } = this.state;
-    if (this.#snapshotting !== undefined) return;
-    const { snapshotEntries, snapshotBytes } = this.#config;
-    const isDue =
-      appliedIndex - this.#snapshotIndex > snapshotEntries ||
-      this.#logged.bytesAfter(this.#snapshotIndex) > snapshotBytes;
-    if (!isDue || appliedIndex === this.#snapshotIndex) return;
-    this.#snapshotting = this.#saveSnapshot(appliedIndex, this.state.appliedTerm);
-    this.spawn(this.#snapshotting);
-  }
-
-  /** The page file must hold everything up to the snapshot, durably, before the log says so. */
-  async #saveSnapshot(index: number, term: number): Promise<void> {
-    await this.committed();
-    if (this.#stopped) return;
-    assert(this.#pages.durableIndex >= index, "the log is released behind the page file only");
-    const data = this.#options.snapshotData();
-    const snapshot = this.#storage.createSnapshot(index, undefined, data);
-    assert(snapshot !== undefined, "snapshots go forward");
-    const begun = this.now();
-    await this.#ports.log.saveSnapshot({ ...snapshot.meta, index, term }, data);
-    this.meters.snapshotSave.observe((this.now() - begun) / 1000);
-    await this.#ports.log.release(index);
-    this.#storage.compact(Math.max(1, this.#catchUpFrom(index)));
-    this.#snapshotIndex = index;
-    this.#logged.release(index);
-    this.#snapshotting = undefined;
-    this.#ports.lines.info("saved snapshot", { "snapshot-index": index });
-  }
-
-  /** The entries behind this one stay in memory, for members that are a little behind. */
-  #catchUpFrom(snapshotIndex: number): number {
-    const { snapshotCatchUpEntries, snapshotCatchUpBytes } = this.#config;
-    const within = this.#logged.indexWithin(snapshotCatchUpBytes);
-    return Math.min(snapshotIndex, Math.max(snapshotIndex - snapshotCatchUpEntries, within));
-  }
+function contextOf(bytes: Uint8Array): bigint {
+  if (bytes.length !== 8) return 0n;
+  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
 }

@@ -49,6 +49,11 @@ export class PageKeeper {
     this.durableIndex = options.state.storedIndex;
   }
 
+  /** Whether there is a commit to be made, or one under way to be waited for. */
+  get isDue(): boolean {
+    return this.#due || this.#pending >= 1;
+  }
+
   /** The interval has passed: what is pending should be committed. Answers whether anything is. */
   beat(): boolean {
     const { pendingOperations, canShrink } = this.#db;

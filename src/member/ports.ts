@@ -9,8 +9,8 @@ import type { Entry, Failure, HardState, Message, SnapshotMeta } from "../proto/
 export interface LogPort {
   /**
    * Appends entries, then the hard state, in one contiguous write and, when `mustSync`, one sync.
-   * Resolves when durable. Rejects only with a fatal error: the process must stop. One call at a
-   * time.
+   * Resolves when durable; calls made while one is under way leave together in the next write, and
+   * end in order. Rejects only with a fatal error: the process must stop.
    */
   append(batch: {
     readonly hardState: HardState | undefined;
@@ -200,7 +200,8 @@ export interface HashPort {
 export interface Ports {
   readonly log: LogPort;
   readonly pageFile: PageFilePort;
-  readonly network: NetworkPort;
+  /** Makes the links to the other members, who reach this one through the inbox. */
+  readonly connect: (inbox: PeerInbox) => NetworkPort;
   readonly time: TimePort;
   readonly lines: LogLines;
   readonly text: TextPort;

@@ -1,6 +1,7 @@
 import type { Applied } from "../apply/index.ts";
 import { Arena, assert } from "../base/index.ts";
 import { encodeInternalRequest, type Failure, fail } from "../proto/index.ts";
+import type { Refusal, Role } from "../raft/index.ts";
 import type { Meters } from "./meters.ts";
 
 /** Whoever waits for the answer to a proposal. Exactly one of the two is called, once. */
@@ -12,10 +13,18 @@ export interface ProposalWaiter {
 }
 
 interface Pending {
+  readonly sequence: number;
   readonly field: number;
   readonly waiter: ProposalWaiter | undefined;
   readonly since: number;
+  /** To be proposed by a leader only: what it goes by must not outlive its lead. */
+  readonly byLeader: boolean;
+  /** The entry's data, until raft has it. */
+  data: Uint8Array | undefined;
 }
+
+/** Requests that leave together. */
+type Taken = readonly Pending[];
 
 /** Proposals that may wait for their entry at once; one more is refused (too many requests). */
 const PENDING_MAX = 20_000;
@@ -31,6 +40,8 @@ export interface ProposalOptions {
   readonly firstSequence: number;
   readonly requestBytesMax: number;
   readonly timeoutMs: number;
+  /** Why a request that raft took then was not answered in time. */
+  readonly timeoutOf: (since: number) => Failure;
   /** Where the time that requests took is noted. */
   readonly meters?: Meters;
 }
@@ -43,7 +54,7 @@ export class Proposals {
   readonly #options: ProposalOptions;
   readonly #arena = new Arena();
   readonly #pending = new Map<number, Pending>();
-  #gathered: Uint8Array[] = [];
+  #gathered: Pending[] = [];
   #gatheredBytes = 0;
   #sequence: number;
   /** Counters for metrics. */
@@ -83,6 +94,7 @@ export class Proposals {
     request: Uint8Array,
     waiter: ProposalWaiter | undefined,
     now: number,
+    byLeader = false,
   ): Failure | undefined {
     if (this.#pending.size >= PENDING_MAX || this.#gatheredBytes > PENDING_BYTES_MAX) {
       return fail("tooManyRequests");
@@ -91,17 +103,34 @@ export class Proposals {
     const id = { member: this.#options.member, sequence };
     const data = encodeInternalRequest(this.#arena, field, request, id);
     if (data.length > this.#options.requestBytesMax) return fail("requestTooLarge");
-    this.#pending.set(sequence, { field, waiter, since: now });
-    this.#gathered.push(data);
+    const pending = { sequence, field, waiter, since: now, byLeader, data };
+    this.#pending.set(sequence, pending);
+    this.#gathered.push(pending);
     this.#gatheredBytes += data.length;
     return undefined;
   }
 
-  /** What has gathered, in order of arrival; of very much, a part: at least one request. */
-  takeGathered(): Uint8Array[] {
+  /**
+   * Offers what has gathered to raft, in order of arrival; of very much, a part: at least one
+   * request. What raft refuses has failed.
+   */
+  offer(role: Role, propose: (datas: Uint8Array[]) => Refusal | undefined): void {
+    const taken = this.#take();
+    const datas: Uint8Array[] = [];
+    for (const pending of taken) {
+      if (pending.byLeader && role !== "leader") this.#fail(pending, fail("notLeader"));
+      else if (pending.data !== undefined) datas.push(pending.data);
+      pending.data = undefined;
+    }
+    if (datas.length === 0 || propose(datas) === undefined) return;
+    for (const pending of taken) this.#fail(pending, fail("proposalDropped"));
+  }
+
+  #take(): Taken {
     let count = 0;
     let bytes = 0;
-    for (const { length } of this.#gathered) {
+    for (const { data } of this.#gathered) {
+      const length = data?.length ?? 0;
       if (count > 0 && bytes + length > TAKEN_BYTES_MAX) break;
       bytes += length;
       count++;
@@ -127,15 +156,33 @@ export class Proposals {
     pending.waiter?.settle(applied);
   }
 
-  /** Gives up on those that have waited too long. They are held in order of arrival. */
+  /**
+   * Gives up on those that have waited too long. They are held in order of arrival. Who has waited
+   * for a leader all the time hears what etcd's library says then.
+   */
   expire(now: number): void {
-    for (const [sequence, pending] of this.#pending) {
-      if (now - pending.since < this.#options.timeoutMs) return;
-      this.#pending.delete(sequence);
-      this.failed++;
-      this.#measure(pending, false, now);
-      pending.waiter?.fail(fail("timeout"));
+    this.nowMs = now;
+    let withdrawn = 0;
+    for (const pending of this.#pending.values()) {
+      const { since, data } = pending;
+      if (now - since < this.#options.timeoutMs) break;
+      if (data !== undefined) {
+        this.#gatheredBytes -= data.length;
+        withdrawn++;
+      }
+      const isProposed = data === undefined;
+      const failure = isProposed ? this.#options.timeoutOf(since) : fail("contextDeadlineExceeded");
+      this.#fail(pending, failure);
     }
+    // What was not proposed is not going to be: it is first among what has gathered, too.
+    if (withdrawn > 0) this.#gathered.splice(0, withdrawn);
+  }
+
+  #fail(pending: Pending, failure: Failure): void {
+    if (!this.#pending.delete(pending.sequence)) return;
+    this.failed++;
+    this.#measure(pending, false, this.nowMs);
+    pending.waiter?.fail(failure);
   }
 
   #measure({ field, since }: Pending, isOk: boolean, now: number): void {

@@ -2,14 +2,31 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Applied } from "../apply/index.ts";
 import { textToBytes } from "../base/index.ts";
-import { type Failure, InternalRequest, REQUEST } from "../proto/index.ts";
+import { type Failure, fail, InternalRequest, REQUEST } from "../proto/index.ts";
+import type { Refusal, Role } from "../raft/index.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 
 const TIMEOUT_MS = 7000;
 
 function newProposals(requestBytesMax = 1000): Proposals {
-  return new Proposals({ member: 7, firstSequence: 100, requestBytesMax, timeoutMs: TIMEOUT_MS });
+  return new Proposals({
+    member: 7,
+    firstSequence: 100,
+    requestBytesMax,
+    timeoutMs: TIMEOUT_MS,
+    timeoutOf: () => fail("timeoutDueToLeaderFail"),
+  });
+}
+
+/** What is offered to raft at once, by a leader or a follower. */
+function take(proposals: Proposals, role: Role = "leader"): Uint8Array[] {
+  let taken: Uint8Array[] = [];
+  proposals.offer(role, (datas) => {
+    taken = datas;
+    return undefined;
+  });
+  return taken;
 }
 
 /** A waiter that writes down what it is told. */
@@ -29,7 +46,7 @@ test("a proposal is answered by the id in its entry, once", () => {
   const proposals = newProposals();
   const waiter = recorder();
   assert.equal(proposals.add(REQUEST.put, textToBytes("p"), waiter, 0), undefined);
-  const [entry] = proposals.takeGathered();
+  const [entry] = take(proposals);
   const { member, sequence } = new InternalRequest().decode(entry!);
   assert.ok(proposals.has(member, sequence));
   proposals.settle(member, sequence, APPLIED);
@@ -45,7 +62,7 @@ test("of very much that has gathered a part is taken at a time, in order", () =>
   }
   const taken: number[][] = [];
   while (proposals.hasGathered) {
-    taken.push(proposals.takeGathered().map((data) => Math.round(data.length / 100_000)));
+    taken.push(take(proposals).map((data) => Math.round(data.length / 100_000)));
   }
   assert.deepEqual(taken, [[15], [6], [30], [0]]);
 });
@@ -54,7 +71,7 @@ test("an entry of another member settles nobody here", () => {
   const proposals = newProposals();
   const waiter = recorder();
   proposals.add(REQUEST.put, textToBytes("p"), waiter, 0);
-  const { sequence } = new InternalRequest().decode(proposals.takeGathered()[0]!);
+  const { sequence } = new InternalRequest().decode(take(proposals)[0]!);
   assert.ok(!proposals.has(8, sequence));
   proposals.settle(8, sequence, APPLIED);
   assert.deepEqual(waiter.told, []);
@@ -73,20 +90,51 @@ test("the 20,001st waiting proposal is refused, and room comes back with answers
   for (let i = 0; i < 20_000; i++) proposals.add(REQUEST.put, request, recorder(), 0);
   const refused = () => proposals.add(REQUEST.put, request, recorder(), 0)?.message;
   assert.equal(refused(), "etcdserver: too many requests");
-  const { member, sequence } = new InternalRequest().decode(proposals.takeGathered()[0]!);
+  const { member, sequence } = new InternalRequest().decode(take(proposals)[0]!);
   proposals.settle(member, sequence, APPLIED);
   assert.equal(refused(), undefined);
 });
 
-test("proposals time out in order of their arrival", () => {
+test("proposals time out in order of their arrival, and hear why", () => {
+  const proposals = newProposals();
+  const [first, second] = [recorder(), recorder()];
+  proposals.add(REQUEST.put, textToBytes("a"), first, 0);
+  proposals.add(REQUEST.put, textToBytes("b"), second, 1000);
+  take(proposals);
+  proposals.expire(TIMEOUT_MS);
+  assert.deepEqual(first.told, [fail("timeoutDueToLeaderFail").message]);
+  assert.deepEqual(second.told, []);
+  assert.equal(proposals.failed, 1);
+});
+
+test("what waited for a leader in vain fails as etcd's library does, and is never proposed", () => {
   const proposals = newProposals();
   const [first, second] = [recorder(), recorder()];
   proposals.add(REQUEST.put, textToBytes("a"), first, 0);
   proposals.add(REQUEST.put, textToBytes("b"), second, 1000);
   proposals.expire(TIMEOUT_MS);
-  assert.deepEqual(first.told, ["etcdserver: request timed out"]);
+  assert.deepEqual(first.told, ["context deadline exceeded"]);
+  assert.equal(take(proposals).length, 1);
   assert.deepEqual(second.told, []);
-  assert.equal(proposals.failed, 1);
+});
+
+test("what raft drops has failed", () => {
+  const proposals = newProposals();
+  const waiter = recorder();
+  proposals.add(REQUEST.put, textToBytes("a"), waiter, 0);
+  proposals.offer("leader", () => "proposal dropped" as Refusal);
+  assert.deepEqual(waiter.told, ["raft proposal dropped"]);
+  assert.equal(proposals.pendingCount, 0);
+});
+
+test("what only a leader may propose is not handed to another one", () => {
+  const proposals = newProposals();
+  const [revoke, put] = [recorder(), recorder()];
+  proposals.add(REQUEST.leaseRevoke, textToBytes("r"), revoke, 0, true);
+  proposals.add(REQUEST.put, textToBytes("p"), put, 0);
+  assert.equal(take(proposals, "follower").length, 1);
+  assert.deepEqual(revoke.told, ["etcdserver: not leader"]);
+  assert.deepEqual(put.told, []);
 });
 
 test("ids are the member's part and a counter (etcd pkg/idutil)", () => {
@@ -99,10 +147,10 @@ test("a reader waits until the index of its round is applied", () => {
   const reads = new Reads();
   const reader = recorder();
   reads.add(reader);
-  const round = reads.beginRound(0);
+  reads.begin(1n, 0);
   reads.release(100);
   assert.deepEqual(reader.told, []);
-  reads.confirm(round, 101);
+  assert.ok(reads.confirm(1n, 101));
   reads.release(100);
   assert.deepEqual(reader.told, []);
   reads.release(101);
@@ -110,35 +158,59 @@ test("a reader waits until the index of its round is applied", () => {
   assert.deepEqual(reader.told, ["ready"]);
 });
 
-test("rounds are released in order: a later one does not overtake an earlier one", () => {
+test("one round at a time waits for raft, and whoever comes meanwhile shares the next", () => {
   const reads = new Reads();
   const [early, late] = [recorder(), recorder()];
   reads.add(early);
-  const first = reads.beginRound(0);
+  reads.begin(1n, 0);
   reads.add(late);
-  const second = reads.beginRound(0);
-  reads.confirm(second, 5);
+  assert.ok(!reads.mayBegin);
+  reads.confirm(1n, 5);
+  assert.ok(reads.mayBegin);
+  reads.begin(2n, 0);
+  reads.confirm(2n, 6);
   reads.release(5);
-  assert.deepEqual(late.told, []);
-  reads.confirm(first, 5);
-  reads.release(5);
-  assert.deepEqual([early.told, late.told], [["ready"], ["ready"]]);
+  assert.deepEqual([early.told, late.told], [["ready"], []]);
+  reads.release(6);
+  assert.deepEqual(late.told, ["ready"]);
 });
 
-test("a round that raft dropped can be asked for again", () => {
+test("a round that raft dropped is asked for again, and either answer counts", () => {
   const reads = new Reads();
-  reads.add(recorder());
-  const round = reads.beginRound(0);
-  assert.deepEqual(reads.unconfirmed(), [round]);
-  reads.confirm(round, 1);
-  assert.deepEqual(reads.unconfirmed(), []);
+  const reader = recorder();
+  reads.add(reader);
+  reads.begin(1n, 0);
+  reads.askAgain(2n);
+  assert.ok(!reads.confirm(3n, 1), "an answer from another life");
+  assert.ok(reads.confirm(1n, 1));
+  assert.ok(!reads.isAsking);
+  assert.ok(!reads.confirm(2n, 1));
+  reads.release(1);
+  assert.deepEqual(reader.told, ["ready"]);
+});
+
+test("a change of leaders fails the round that asks, and no other", () => {
+  const reads = new Reads();
+  const [confirmed, asking, arriving] = [recorder(), recorder(), recorder()];
+  reads.add(confirmed);
+  reads.begin(1n, 0);
+  reads.confirm(1n, 7);
+  reads.add(asking);
+  reads.begin(2n, 0);
+  reads.add(arriving);
+  assert.ok(reads.failAsking(fail("leaderChanged")));
+  assert.ok(!reads.failAsking(fail("leaderChanged")));
+  reads.release(7);
+  assert.deepEqual(confirmed.told, ["ready"]);
+  assert.deepEqual(asking.told, ["etcdserver: leader changed"]);
+  assert.deepEqual(arriving.told, []);
 });
 
 test("a reader that nobody confirms times out", () => {
   const reads = new Reads();
   const reader = recorder();
   reads.add(reader);
-  reads.beginRound(10);
+  reads.begin(1n, 10);
   reads.expire(TIMEOUT_MS, TIMEOUT_MS);
   assert.deepEqual(reader.told, []);
   reads.expire(TIMEOUT_MS + 10, TIMEOUT_MS);
@@ -149,7 +221,7 @@ test("when the member stops everybody is told so", () => {
   const reads = new Reads();
   const [waiting, arriving] = [recorder(), recorder()];
   reads.add(waiting);
-  reads.beginRound(0);
+  reads.begin(1n, 0);
   reads.add(arriving);
   reads.failAll({ code: 14, message: "stopped" });
   assert.deepEqual([waiting.told, arriving.told], [["stopped"], ["stopped"]]);

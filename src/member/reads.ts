@@ -7,7 +7,8 @@ export interface ReadWaiter {
 }
 
 interface Round {
-  readonly context: number;
+  /** Names by which raft was asked: once more with another name when no answer comes. */
+  readonly contexts: bigint[];
   readonly since: number;
   readonly waiters: ReadWaiter[];
   /** Applied index that the readers need; known once raft has confirmed the round. */
@@ -19,15 +20,26 @@ const WAITING_MAX = 100_000;
 
 /**
  * Linearizable reads. All readers that arrive before a round begins share it: raft names the index
- * that was committed when the round began, and they are released once that index is applied.
+ * that was committed when the round began, and they are released once that index is applied. One
+ * round at a time waits for raft; whoever arrives meanwhile shares the next.
  */
 export class Reads {
   #arriving: ReadWaiter[] = [];
   readonly #rounds: Round[] = [];
-  #nextContext = 1;
 
-  get hasArriving(): boolean {
-    return this.#arriving.length > 0;
+  /** Whether a round may begin that somebody waits for. */
+  get mayBegin(): boolean {
+    return this.#arriving.length > 0 && this.#asking === undefined;
+  }
+
+  /** The round that raft has not confirmed. */
+  get #asking(): Round | undefined {
+    const last = this.#rounds.at(-1);
+    return last?.index === undefined ? last : undefined;
+  }
+
+  get isAsking(): boolean {
+    return this.#asking !== undefined;
   }
 
   add(waiter: ReadWaiter): Failure | undefined {
@@ -36,22 +48,24 @@ export class Reads {
     return undefined;
   }
 
-  /** Begins a round for everybody who has arrived; returns its name for raft. */
-  beginRound(now: number): number {
-    const context = this.#nextContext++;
-    this.#rounds.push({ context, since: now, waiters: this.#arriving, index: undefined });
+  /** Begins a round for everybody who has arrived, under a name. */
+  begin(context: bigint, now: number): void {
+    const waiters = this.#arriving;
     this.#arriving = [];
-    return context;
+    this.#rounds.push({ contexts: [context], since: now, waiters, index: undefined });
   }
 
-  /** Names of the rounds that raft has not confirmed: it drops reads while it has no leader. */
-  unconfirmed(): number[] {
-    return this.#rounds.flatMap(({ context, index }) => (index === undefined ? [context] : []));
+  /** Another name for the round that is not confirmed. */
+  askAgain(context: bigint): void {
+    this.#asking?.contexts.push(context);
   }
 
-  confirm(context: number, index: number): void {
-    const round = this.#rounds.find((candidate) => candidate.context === context);
-    if (round !== undefined) round.index = index;
+  /** False: no round of that name waits. */
+  confirm(context: bigint, index: number): boolean {
+    const round = this.#asking;
+    if (round === undefined || !round.contexts.includes(context)) return false;
+    round.index = index;
+    return true;
   }
 
   /** Lets those go whose index is applied. */
@@ -64,7 +78,7 @@ export class Reads {
     }
   }
 
-  /** Gives up on rounds that have waited too long; answers how many. */
+  /** Gives up on what has waited too long; answers how many rounds. */
   expire(now: number, timeoutMs: number): number {
     for (let count = 0; ; count++) {
       const round = this.#rounds[0];
@@ -72,6 +86,13 @@ export class Reads {
       this.#rounds.shift();
       for (const waiter of round.waiters) waiter.fail(fail("timeout"));
     }
+  }
+
+  /** The readers of the round that is not confirmed hear why. Whether there is one. */
+  failAsking(failure: Failure): boolean {
+    if (this.#asking === undefined) return false;
+    for (const waiter of this.#rounds.pop()!.waiters) waiter.fail(failure);
+    return true;
   }
 
   failAll(failure: Failure): void {

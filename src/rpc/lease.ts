@@ -1,14 +1,13 @@
 import { LEASE_COST } from "../apply/index.ts";
 import { keyToBytes } from "../base/index.ts";
 import type { ServerCall } from "../grpc/index.ts";
-import type { Lessor } from "../lease/index.ts";
+import type { Lease, Lessor } from "../lease/index.ts";
 import type { Slices } from "../mvcc/index.ts";
 import {
   api,
   CODE,
   decodeMessage,
   encodeMessage,
-  fail,
   Reader,
   REQUEST,
   VARINT,
@@ -39,28 +38,53 @@ export function revoke(service: Service, bytes: Uint8Array, answer: Answer): voi
 
 export function timeToLive(service: Service, bytes: Uint8Array, answer: Answer): void {
   const { ID, keys } = decodeMessage(api.LeaseTimeToLiveRequest, bytes);
+  const { member } = service;
+  if (!member.leadership.isOwn) {
+    const asked = member.renewals.timeToLive(ID, keys).then((lease) => {
+      if ("code" in lease) answer.fail(lease);
+      else replyTimeToLive(service, answer, ID, lease);
+    });
+    member.spawn(asked);
+    return;
+  }
   service.linearizable(answer, () => {
     const { lessor } = service.state;
-    const now = service.member.now();
+    const now = member.now();
     const lease = lessor.get(ID);
     const gone = lease === undefined || lessor.isExpired(lease, now);
-    const head = encodeMessage(api.LeaseTimeToLiveResponse, {
-      header: service.header(),
-      ID,
-      TTL: gone ? -1 : lessor.remainingSeconds(lease, now),
-      grantedTTL: gone ? 0 : lease.ttlSeconds,
+    replyTimeToLive(service, answer, ID, {
+      ttlSeconds: gone ? -1 : lessor.remainingSeconds(lease, now),
+      grantedSeconds: gone ? 0 : lease.ttlSeconds,
+      keys: gone || !keys ? [] : keysOf(lease),
     });
-    if (gone || !keys) answer.reply(head);
-    else service.run(encodeKeys(lease.keys), (chunks) => answer.reply([head, ...chunks]));
   });
+}
+
+function* keysOf({ keys }: Lease): Iterable<Uint8Array> {
+  for (const key of keys) yield keyToBytes(key);
+}
+
+function replyTimeToLive(
+  service: Service,
+  answer: Answer,
+  ID: bigint,
+  lease: { ttlSeconds: number; grantedSeconds: number; keys: Iterable<Uint8Array> },
+): void {
+  const head = encodeMessage(api.LeaseTimeToLiveResponse, {
+    header: service.header(),
+    ID,
+    TTL: lease.ttlSeconds,
+    grantedTTL: lease.grantedSeconds,
+  });
+  service.run(encodeKeys(lease.keys), (chunks) => answer.reply([head, ...chunks]));
 }
 
 /** Elements of a reply that are encoded in one slice, into one part of it. */
 const ELEMENTS_PER_SLICE = 2000;
 
 /** LeaseTimeToLiveResponse: 5 keys. */
-function encodeKeys(keys: ReadonlySet<string>): Slices<Uint8Array[]> {
-  return encodeInSlices(keys, (w, key) => w.messageField(5, keyToBytes(key)));
+function encodeKeys(keys: Iterable<Uint8Array>): Slices<Uint8Array[]> {
+  return encodeInSlices(keys, (w, key) => w.messageField(5, key));
 }
 
 function* encodeInSlices<T>(
@@ -105,13 +129,14 @@ export function keepAlive(service: Service, call: ServerCall): void {
   call.onMessage = (bytes) => {
     const id = decodeKeepAlive(bytes);
     const header = { revision: service.revision, raftTerm: service.raftTerm };
-    const ttlSeconds = previous === undefined ? renewNow(service, id) : undefined;
+    const { renewals } = service.member;
+    const ttlSeconds = previous === undefined ? renewals.now(id) : undefined;
     if (ttlSeconds !== undefined) {
       call.send(encodeRenewal(service, header, id, ttlSeconds));
       return;
     }
     const mine = (previous ?? Promise.resolve())
-      .then(() => renewLater(service, id))
+      .then(() => renewals.renew(id))
       .then((renewed) => {
         if (typeof renewed === "number") call.send(encodeRenewal(service, header, id, renewed));
         else call.end(renewed);
@@ -125,35 +150,6 @@ export function keepAlive(service: Service, call: ServerCall): void {
     if (previous === undefined) end();
     else service.member.spawn(previous.then(end));
   };
-}
-
-/** Renews a lease that is known and alive; undefined when it takes a closer look. */
-function renewNow(service: Service, id: bigint): number | undefined {
-  const { lessor } = service.state;
-  const lease = lessor.get(id);
-  const now = service.member.now();
-  if (lease === undefined || !lessor.isPrimary || lessor.isExpired(lease, now)) return undefined;
-  // What a checkpoint has left of it must be taken back first.
-  if (lease.remainingSeconds > 0) return undefined;
-  return lessor.renew(lease, now);
-}
-
-/**
- * Waits for what may be on its way: the grant in the log, the revoke of an expired lease, or word
- * to all members that the lease has its whole time again.
- */
-async function renewLater(service: Service, id: bigint) {
-  const failure = await service.member.caughtUp();
-  if (failure !== undefined) return failure;
-  const { lessor } = service.state;
-  const lease = lessor.get(id);
-  if (lease !== undefined && lessor.isExpired(lease, service.member.now())) {
-    if (!(await service.member.leases.revoked(lease))) return fail("timeout");
-  } else if (lease !== undefined && lease.remainingSeconds > 0 && lessor.isPrimary) {
-    await service.member.leases.clearCheckpoint(lease);
-    if (lessor.get(id) === lease) return lessor.renew(lease, service.member.now());
-  }
-  return renewNow(service, id) ?? 0;
 }
 
 function decodeKeepAlive(bytes: Uint8Array): bigint {

@@ -37,6 +37,8 @@ export interface BootOptions {
   readonly logger: Logger;
   readonly onRevision: (changes: ChangeList) => void;
   readonly flush: () => void;
+  /** Links to the other members; without, the member can only be alone. */
+  readonly connect?: Ports["connect"];
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -54,6 +56,8 @@ interface Ids {
 /** `quota`-independent bounds of raft (etcd: `maxSizePerMsg`, `maxInflightMsgs`). */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
 const INFLIGHT_MESSAGES_MAX = 512;
+/** Bytes on their way to one follower: a slow one must not take the memory of the others. */
+const INFLIGHT_BYTES_MAX = 8 * 1024 * 1024;
 
 /**
  * Entries are kept in memory from one snapshot record of the log to the next, and some behind it.
@@ -113,7 +117,7 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   const ports: Ports = {
     log: newLog(wal, dir.snap, options, host),
     pageFile,
-    network: NO_NETWORK,
+    connect: options.connect ?? (() => NO_NETWORK),
     time,
     lines: logger,
     text: { duration: formatDuration, bytes: formatBytes },
@@ -239,8 +243,12 @@ async function restoreLog(
   const storage = new MemoryStorage();
   if (opened === undefined) return { storage, snapshotIndex: 0 };
   const { index, term } = opened.snapshot;
-  const voters = state.members.list().map((member) => member.id);
-  const confState = { ...EMPTY_CONF_STATE, voters };
+  const ids = (isLearner: boolean) =>
+    state.members
+      .list()
+      .filter((member) => member.isLearner === isLearner)
+      .map((member) => member.id);
+  const confState = { ...EMPTY_CONF_STATE, voters: ids(false), learners: ids(true) };
   if (state.storedIndex < index) {
     throw new BootError(
       `the page file (member/snap/db) ends at entry ${state.storedIndex}, before the log's ` +
@@ -270,8 +278,11 @@ function newNode(
     random: host.random,
     messageBytesMax: MESSAGE_BYTES_MAX,
     inflightMessagesMax: INFLIGHT_MESSAGES_MAX,
+    inflightBytesMax: INFLIGHT_BYTES_MAX,
+    asyncStorageWrites: true,
+    stepDownOnRemoval: true,
     checkQuorum: true,
-    preVote: true,
+    preVote: config.preVote,
     logger: {
       warning: (text) => logger.warn(text),
       error: (text) => logger.error(text),

@@ -15,6 +15,8 @@ export interface Config {
   readonly walDir: string;
   readonly tickMs: number;
   readonly electionMs: number;
+  readonly electionTickAdvance: boolean;
+  readonly preVote: boolean;
   readonly listenClientUrls: readonly URL[];
   /** For HTTP alone; empty when the client URLs serve everything. */
   readonly listenClientHttpUrls: readonly URL[];
@@ -100,6 +102,8 @@ export function makeConfig(
     walDir: settings.text("wal-dir"),
     tickMs: settings.number("heartbeat-interval"),
     electionMs: settings.number("election-timeout"),
+    electionTickAdvance: settings.isOn("initial-election-tick-advance"),
+    preVote: settings.isOn("pre-vote"),
     listenClientUrls: listenUrls(settings, "listen-client-urls"),
     listenClientHttpUrls: listenUrls(settings, "listen-client-http-urls"),
     listenPeerUrls: listenUrls(settings, "listen-peer-urls"),

@@ -73,7 +73,7 @@ export const FLAGS = {
   "snapshot-catchup-entries": flag("uint64", 5000, "entries kept in memory behind a snapshot"),
   "heartbeat-interval": flag("uint", 100, "milliseconds between two ticks"),
   "election-timeout": flag("uint", 1000, "milliseconds without a leader before an election"),
-  "initial-election-tick-advance": idle("bool", true, "begin the first election early"),
+  "initial-election-tick-advance": flag("bool", true, "begin the first election early"),
   "listen-peer-urls": flag("urls", "http://localhost:2380", "URLs to listen on for members"),
   "listen-client-urls": flag("urls", "http://localhost:2379", "URLs to listen on for clients"),
   "listen-client-http-urls": flag("urls", "", "URLs for HTTP alone; the others then serve gRPC"),
@@ -129,7 +129,7 @@ export const FLAGS = {
   "discovery-srv": refused("string", "", "DNS domain that names the members"),
   "discovery-srv-name": refused("string", "", "service name for it"),
   "strict-reconfig-check": idle("bool", true, "refuse changes that would cost the quorum"),
-  "pre-vote": idle("bool", true, "ask before an election"),
+  "pre-vote": flag("bool", true, "ask before an election"),
   "auto-compaction-mode": flag("string", "periodic", "periodic or revision"),
   "auto-compaction-retention": flag("string", "0", "hours, a duration or revisions to keep"),
   "v2-deprecation": {

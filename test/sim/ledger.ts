@@ -66,7 +66,7 @@ export class Ledger {
     };
     state.applyConfChange = (entry, toRaft) => {
       this.#applied(entry);
-      applyConfChange(entry, toRaft);
+      return applyConfChange(entry, toRaft);
     };
   }
 

@@ -1,0 +1,220 @@
+import type { State } from "../apply/index.ts";
+import { type Failure, fail } from "../proto/index.ts";
+import { NONE, type RawNode, type Role, type SoftState } from "../raft/index.ts";
+import type { LogLines, NetworkPort, TextPort, TimePort } from "./ports.ts";
+
+/** Ticks without which a leader may have been stopped for long, and no leader any more (etcd: 3). */
+const FRESH_TICKS = 3;
+
+/** A candidate that has seen its leader's process die tries so often before its usual time comes. */
+const EARLY_CAMPAIGNS = 5;
+/** Parts of the election timeout between those, and between two candidates' first. */
+const EARLY_PARTS = 5;
+const RANK_PARTS = 20;
+
+export interface LeadershipOptions {
+  readonly memberId: bigint;
+  readonly state: State;
+  readonly node: RawNode;
+  readonly network: NetworkPort;
+  readonly time: TimePort;
+  readonly lines: LogLines;
+  readonly text: TextPort;
+  readonly tickMs: number;
+  readonly electionMs: number;
+  readonly requestTimeoutMs: number;
+  readonly isStopped: () => boolean;
+  /** Raft was told something: it may have work to hand out. */
+  readonly wake: () => void;
+}
+
+/** Who leads, as this member knows it; and how the lead passes on. */
+export class Leadership {
+  readonly #options: LeadershipOptions;
+  /** 0 for nobody. */
+  leader = NONE;
+  role: Role = "follower";
+  /** The last leader there was; 0 before the first. */
+  lastLeader = NONE;
+  /** When the leader before was lost, or this one was heard of first. */
+  #ledSince: number | undefined;
+  #tickedAt = 0;
+  /** This member leads, and has applied an entry of its own term. */
+  isEstablished = false;
+  #early = 0;
+
+  constructor(options: LeadershipOptions) {
+    this.#options = options;
+  }
+
+  get isKnown(): boolean {
+    return this.leader !== NONE;
+  }
+
+  get isOwn(): boolean {
+    return this.leader === this.#options.memberId;
+  }
+
+  /** Whether the lead is being handed to another just now. */
+  get isMoving(): boolean {
+    return this.#options.node.status().leadTransferee !== NONE;
+  }
+
+  /** Whether a leader may trust that it still is one, without asking (etcd: `isActive`). */
+  get isFresh(): boolean {
+    const { time, tickMs } = this.#options;
+    return time.now() - this.#tickedAt < FRESH_TICKS * tickMs;
+  }
+
+  ticked(): void {
+    this.#tickedAt = this.#options.time.now();
+  }
+
+  /** Takes a change in. Says whether another member leads than the one that led last. */
+  change({ lead, role }: SoftState): { readonly isOther: boolean; readonly isNew: boolean } {
+    const isNew = lead !== NONE && lead !== this.leader;
+    const isOther = isNew && this.lastLeader !== NONE && lead !== this.lastLeader;
+    if (isNew) {
+      this.#ledSince = this.#options.time.now();
+      this.lastLeader = lead;
+    }
+    this.leader = lead;
+    this.role = role;
+    if (role !== "leader") this.isEstablished = false;
+    return { isOther, isNew };
+  }
+
+  /**
+   * Why a request that began then was not answered in time (etcd: `parseProposeCtxErr`): it may
+   * have got lost with the leader before, or on a connection that broke.
+   */
+  timeoutOf(since: number): Failure {
+    const { electionMs } = this.#options;
+    const ledSince = this.#ledSince ?? Number.NEGATIVE_INFINITY;
+    const isAround = since > ledSince - 2 * electionMs && since < ledSince;
+    if (isAround) return fail("timeoutDueToLeaderFail");
+    if (!this.isKnown) return fail("timeout");
+    const isConnected = this.isOwn
+      ? this.#isConnectedToQuorumSince(since)
+      : this.#isConnectedSince(this.leader, since);
+    return fail(isConnected ? "timeout" : "timeoutDueToConnectionLost");
+  }
+
+  #isConnectedSince(id: bigint, since: number): boolean {
+    const active = this.#options.network.activeSince(id);
+    return active !== undefined && active < since;
+  }
+
+  #isConnectedToQuorumSince(since: number): boolean {
+    const { state, memberId } = this.#options;
+    const members = state.members.list();
+    const connected = members.filter(
+      ({ id }) => id === memberId || this.#isConnectedSince(id, since),
+    );
+    return connected.length >= Math.floor(members.length / 2) + 1;
+  }
+
+  /** Resolves to the leader, as soon as there is one; 0: none until then. */
+  async known(until: number): Promise<bigint> {
+    const { time, tickMs, isStopped } = this.#options;
+    while (!this.isKnown && time.now() < until && !isStopped()) await time.sleep(tickMs);
+    return this.leader;
+  }
+
+  /**
+   * The process of a member is gone. If it led, there is no need to wait for what can only be
+   * silence: this member asks the others whether they see it, too. Those that still hear of the
+   * leader refuse (PreVote, CheckQuorum), and then nothing has happened. The candidates begin one
+   * after the other, so that they do not take each other's votes.
+   */
+  gone(id: bigint): void {
+    const { state, memberId, node, wake, electionMs } = this.#options;
+    if (id !== this.leader || this.isOwn) return;
+    const voters = state.members.list().filter((member) => !member.isLearner && member.id !== id);
+    const rank = voters.findIndex((member) => member.id === memberId);
+    if (rank < 0) return;
+    node.forgetLeader();
+    wake();
+    this.#options.lines.info("the leader's process is gone; asking for an election", {
+      "local-member-id": memberId.toString(16),
+      "lost-leader-member-id": id.toString(16),
+    });
+    void this.#campaignEarly((rank * electionMs) / RANK_PARTS, ++this.#early);
+  }
+
+  async #campaignEarly(pauseMs: number, run: number): Promise<void> {
+    const { time, node, wake, electionMs, isStopped } = this.#options;
+    await time.sleep(pauseMs);
+    for (let tries = 0; tries < EARLY_CAMPAIGNS; tries++) {
+      const { softState } = node.status();
+      if (softState.lead !== NONE || run !== this.#early || isStopped()) return;
+      if (softState.role !== "candidate") node.campaign();
+      wake();
+      await time.sleep(electionMs / EARLY_PARTS);
+    }
+  }
+
+  /** Hands the lead to a member. Undefined: it has it. */
+  async move(to: bigint): Promise<Failure | undefined> {
+    const { state, node, time, lines, text, memberId, tickMs, requestTimeoutMs } = this.#options;
+    const member = state.members.get(to);
+    if (member === undefined || member.isLearner) return fail("badLeaderTransferee");
+    const begun = time.now();
+    const ids = { "local-member-id": hex(memberId), "transferee-member-id": hex(to) };
+    const before = hex(this.leader);
+    lines.info("leadership transfer starting", { ...ids, "current-leader-member-id": before });
+    node.transferLeader(to);
+    this.#options.wake();
+    while (this.leader !== to) {
+      if (time.now() - begun > requestTimeoutMs) return fail("timeoutLeaderTransfer");
+      if (this.#options.isStopped()) return fail("stopped");
+      await time.sleep(tickMs / 10);
+    }
+    lines.info("leadership transfer finished", {
+      ...ids,
+      "old-leader-member-id": before,
+      "new-leader-member-id": hex(to),
+      took: text.duration(time.now() - begun),
+    });
+    return undefined;
+  }
+
+  /** Before a stop: whoever has most of the log and is connected goes on leading. */
+  async handOver(): Promise<void> {
+    const { lines, memberId } = this.#options;
+    const ids = {
+      "local-member-id": hex(memberId),
+      "current-leader-member-id": hex(this.leader),
+    };
+    if (!this.isOwn) {
+      lines.info("skipped leadership transfer; local server is not leader", ids);
+      return;
+    }
+    if (this.#otherVoters().length === 0) {
+      lines.info("skipped leadership transfer for single voting member cluster", ids);
+      return;
+    }
+    const successor = this.#successor();
+    const failure = successor === undefined ? fail("unhealthy") : await this.move(successor);
+    if (failure === undefined) return;
+    lines.warn("leadership transfer failed", { ...ids, error: failure.message });
+  }
+
+  #otherVoters(): bigint[] {
+    const { state, memberId } = this.#options;
+    const voters = state.members
+      .list()
+      .filter(({ isLearner, id }) => !isLearner && id !== memberId);
+    return voters.map(({ id }) => id);
+  }
+
+  #successor(): bigint | undefined {
+    const { node, network } = this.#options;
+    const { progress } = node.status();
+    const match = (id: bigint) => progress.get(id)?.match ?? 0;
+    const connected = this.#otherVoters().filter((id) => network.activeSince(id) !== undefined);
+    return connected.sort((a, b) => match(b) - match(a))[0];
+  }
+}
+
+const hex = (id: bigint): string => id.toString(16);

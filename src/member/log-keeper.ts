@@ -1,0 +1,112 @@
+import type { State } from "../apply/index.ts";
+import { assert } from "../base/index.ts";
+import type { ConfState, Entry } from "../proto/index.ts";
+import type { MemoryStorage } from "../raft/index.ts";
+import { LogMeter } from "./log-meter.ts";
+import type { Meters } from "./meters.ts";
+import type { LogLines, LogPort, TimePort } from "./ports.ts";
+
+export interface LogKeeperOptions {
+  readonly state: State;
+  readonly storage: MemoryStorage;
+  readonly log: LogPort;
+  readonly lines: LogLines;
+  readonly time: TimePort;
+  readonly meters: Meters;
+  /** Index of the newest snapshot record of the log. */
+  readonly snapshotIndex: number;
+  /** What a `.snap` file carries for readers of the old store. */
+  readonly snapshotData: () => Uint8Array;
+  /** Who votes and who learns, by what is applied. */
+  readonly confState: () => ConfState;
+  readonly snapshotEntries: number;
+  readonly snapshotBytes: number;
+  readonly catchUpEntries: number;
+  readonly catchUpBytes: number;
+  /** Resolves when everything applied before the call is in the durable page file. */
+  readonly committed: () => Promise<void>;
+  readonly durableIndex: () => number;
+  readonly isStopped: () => boolean;
+  readonly spawn: (work: Promise<unknown>) => void;
+}
+
+/**
+ * Every so many entries or bytes the log gets a snapshot record, so that a restart need not read it
+ * from the beginning, and entries before it leave memory but for some: other members may be a
+ * little behind. It is made beside the requests.
+ */
+export class LogKeeper {
+  readonly #options: LogKeeperOptions;
+  readonly #logged = new LogMeter();
+  #snapshotIndex: number;
+  #saving: Promise<void> | undefined;
+
+  constructor(options: LogKeeperOptions) {
+    this.#options = options;
+    this.#snapshotIndex = options.snapshotIndex;
+  }
+
+  add(entries: readonly Entry[]): void {
+    this.#logged.add(entries);
+  }
+
+  /** Bytes of entries that wait to be applied, to a megabyte. */
+  get unappliedBytes(): number {
+    return this.#logged.bytesAfter(this.#options.state.appliedIndex);
+  }
+
+  /** A snapshot of the leader has taken the place of everything up to the index. */
+  restart(index: number): void {
+    this.#snapshotIndex = index;
+    this.#logged.release(index);
+  }
+
+  maybeSave(): void {
+    const { state, snapshotEntries, snapshotBytes, spawn } = this.#options;
+    const { appliedIndex, appliedTerm } = state;
+    if (this.#saving !== undefined || appliedIndex === this.#snapshotIndex) return;
+    const isDue =
+      appliedIndex - this.#snapshotIndex > snapshotEntries ||
+      this.#logged.bytesAfter(this.#snapshotIndex) > snapshotBytes;
+    if (!isDue) return;
+    this.#saving = this.#save(appliedIndex, appliedTerm);
+    spawn(this.#saving);
+  }
+
+  /** Resolves when no snapshot record is being made. */
+  async settled(): Promise<void> {
+    await this.#saving;
+  }
+
+  /** The page file must hold everything up to the snapshot, durably, before the log says so. */
+  async #save(index: number, term: number): Promise<void> {
+    const { storage, log, lines, time, meters, snapshotData } = this.#options;
+    const confState = this.#options.confState();
+    await this.#options.committed();
+    // One that came from the leader meanwhile is newer.
+    if (this.#options.isStopped() || this.#snapshotIndex >= index) {
+      this.#saving = undefined;
+      return;
+    }
+    assert(this.#options.durableIndex() >= index, "the log is released behind the page file only");
+    const data = snapshotData();
+    const snapshot = storage.createSnapshot(index, confState, data);
+    assert(snapshot !== undefined, "snapshots go forward");
+    const begun = time.now();
+    await log.saveSnapshot({ ...snapshot.meta, index, term }, data);
+    meters.snapshotSave.observe((time.now() - begun) / 1000);
+    await log.release(index);
+    storage.compact(Math.max(1, this.#catchUpFrom(index)));
+    this.#snapshotIndex = index;
+    this.#logged.release(index);
+    this.#saving = undefined;
+    lines.info("saved snapshot", { "snapshot-index": index });
+  }
+
+  /** The entries behind this one stay in memory, for members that are a little behind. */
+  #catchUpFrom(snapshotIndex: number): number {
+    const { catchUpEntries, catchUpBytes } = this.#options;
+    const within = this.#logged.indexWithin(catchUpBytes);
+    return Math.min(snapshotIndex, Math.max(snapshotIndex - catchUpEntries, within));
+  }
+}

@@ -1,0 +1,219 @@
+import { assert } from "../base/index.ts";
+import { type Entry, MESSAGE_TYPE, type Message, type Snapshot } from "../proto/index.ts";
+import type { MemoryStorage, RawNode, ReadState, Ready, SoftState } from "../raft/index.ts";
+import type { LogPort, NetworkPort } from "./ports.ts";
+
+/** What other members sent since the last turn; more is dropped, and raft sends it again. */
+const ARRIVED_MAX = 10_000;
+const ARRIVED_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Proposals of other members that wait here until it is known who leads; more are dropped. */
+const HELD_MAX = 1000;
+const HELD_BYTES_MAX = 16 * 1024 * 1024;
+
+export interface ReplicaOptions {
+  readonly id: bigint;
+  readonly node: RawNode;
+  readonly storage: MemoryStorage;
+  readonly log: LogPort;
+  readonly network: NetworkPort;
+  /** Told of every Ready that names another leader or role, before its entries are applied. */
+  readonly onSoftState: (state: SoftState) => void;
+  readonly onReadStates: (states: readonly ReadState[]) => void;
+  readonly onAppended: (entries: readonly Entry[]) => void;
+  /** Applies committed entries, in order; `done` is to be called when all of them are. */
+  readonly apply: (entries: readonly Entry[], done: () => void) => void;
+  /** Offers what gathered to `propose`, if now is the time for it. */
+  readonly feed: () => void;
+  /** Sends a `snap` message with what belongs to it. */
+  readonly sendSnapshot: (message: Message) => void;
+  /** Makes a snapshot of the leader durable and the state it; with `storage`. */
+  readonly install: (snapshot: Snapshot) => Promise<void>;
+  readonly onFatal: (error: unknown) => void;
+}
+
+/**
+ * Raft with its log and its network. Storage is asynchronous, as raft's own documentation of it
+ * describes: a Ready's entries are on their way to the disk while messages go on being taken, sent
+ * and answered and entries being applied. What promises something durable waits for its write.
+ */
+export class Replica {
+  readonly #options: ReplicaOptions;
+  readonly #node: RawNode;
+  #arrived: Message[] = [];
+  #arrivedBytes = 0;
+  #held: Message[] = [];
+  #heldBytes = 0;
+  /** Appends that are not durable yet. */
+  #writes = 0;
+  #written: Promise<void> = Promise.resolve();
+  #installing: Promise<void> | undefined;
+  #isTurning = false;
+  #isStopped = false;
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    this.#node = options.node;
+  }
+
+  /** Whether the log is being written. */
+  get isWriting(): boolean {
+    return this.#writes > 0;
+  }
+
+  get hasWork(): boolean {
+    return this.#arrived.length > 0 || this.#node.hasReady;
+  }
+
+  /** A message of another member waits for the next turn. False: there is no room for it. */
+  receive(m: Message): boolean {
+    const bytes = sizeOf(m);
+    if (this.#isStopped || this.#arrived.length >= ARRIVED_MAX) return false;
+    if (this.#arrivedBytes + bytes > ARRIVED_BYTES_MAX && this.#arrived.length > 0) return false;
+    this.#arrived.push(m);
+    this.#arrivedBytes += bytes;
+    return true;
+  }
+
+  /** One turn: takes what arrived and gathered, and does what raft makes of it. */
+  turn(): void {
+    if (this.#isTurning || this.#isStopped) return;
+    this.#isTurning = true;
+    try {
+      this.#deliver();
+      this.#options.feed();
+      while (this.#node.hasReady && !this.#isStopped) {
+        this.#obey(this.#node.ready());
+        this.#options.feed();
+      }
+    } finally {
+      this.#isTurning = false;
+    }
+  }
+
+  #deliver(): void {
+    if (this.#arrived.length === 0) return;
+    const messages = this.#arrived;
+    this.#arrived = [];
+    this.#arrivedBytes = 0;
+    for (const m of messages) this.#step(m);
+  }
+
+  #step(m: Message): void {
+    const refusal = this.#node.step(m);
+    if (refusal !== undefined && m.type === MESSAGE_TYPE.prop) this.#hold(m);
+  }
+
+  /** While leadership is on its way to another, its proposals had better wait than be lost. */
+  #hold(m: Message): void {
+    const bytes = sizeOf(m);
+    if (this.#held.length >= HELD_MAX || this.#heldBytes + bytes > HELD_BYTES_MAX) return;
+    this.#held.push(m);
+    this.#heldBytes += bytes;
+  }
+
+  /** Tries once more what waited for a leader. */
+  releaseHeld(): void {
+    const messages = this.#held;
+    this.forgetHeld();
+    for (const m of messages) this.#step(m);
+  }
+
+  forgetHeld(): void {
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
+
+  #obey(ready: Ready): void {
+    const { softState, readStates } = ready;
+    let append: Message | undefined;
+    let apply: Message | undefined;
+    const messages: Message[] = [];
+    for (const m of ready.messages) {
+      if (m.type === MESSAGE_TYPE.storageAppend) append = m;
+      else if (m.type === MESSAGE_TYPE.storageApply) apply = m;
+      else if (m.type === MESSAGE_TYPE.snap) this.#options.sendSnapshot(m);
+      else messages.push(m);
+    }
+    if (messages.length > 0) this.#options.network.send(messages);
+    if (append !== undefined) this.#append(append, ready);
+    if (softState !== undefined) this.#options.onSoftState(softState);
+    if (readStates.length > 0) this.#options.onReadStates(readStates);
+    if (apply !== undefined) this.#apply(apply);
+  }
+
+  /** Begins to write what raft wants durable. Writes end in the order in which they began. */
+  #append(m: Message, ready: Ready): void {
+    const { snapshot } = ready;
+    this.#writes++;
+    if (snapshot !== undefined) {
+      assert(this.#installing === undefined, "one snapshot at a time");
+      this.#installing = this.#written.then(() => this.#options.install(snapshot));
+    }
+    const written =
+      this.#installing === undefined
+        ? this.#write(ready)
+        : this.#installing.then(() => this.#write(ready));
+    if (snapshot !== undefined) void written.then(() => (this.#installing = undefined), ignore);
+    this.#written = written.then(
+      () => this.#onWritten(m),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #write({ entries, hardState, mustSync }: Ready): Promise<void> {
+    const { storage, log, onAppended } = this.#options;
+    storage.append(entries);
+    onAppended(entries);
+    if (hardState !== undefined) storage.setHardState(hardState);
+    if (entries.length === 0 && hardState === undefined && this.#writes === 1) return DONE;
+    return log.append({ entries, hardState, mustSync });
+  }
+
+  #onWritten({ responses }: Message): void {
+    this.#writes--;
+    if (this.#isStopped) return;
+    const messages: Message[] = [];
+    for (const m of responses) {
+      if (m.to === this.#options.id) this.#node.step(m);
+      else messages.push(m);
+    }
+    if (messages.length > 0) this.#options.network.send(messages);
+    this.#goOn();
+  }
+
+  #apply({ entries, responses }: Message): void {
+    this.#options.apply(entries, () => {
+      for (const m of responses) this.#node.step(m);
+      if (!this.#isTurning) this.#goOn();
+    });
+  }
+
+  #goOn(): void {
+    try {
+      this.turn();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#isStopped = true;
+    this.#options.onFatal(error);
+  }
+
+  /** Takes no more messages; resolves when the writes under way have ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#written;
+  }
+}
+
+const DONE = Promise.resolve();
+const ignore = (): void => {};
+
+function sizeOf({ entries, context }: Message): number {
+  let bytes = 64 + context.length;
+  for (const { data } of entries) bytes += 32 + data.length;
+  return bytes;
+}
