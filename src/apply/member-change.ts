@@ -1,13 +1,11 @@
-import type { Member } from "../cluster/index.ts";
+import type { Change, ChangeEffect } from "../cluster/index.ts";
 import type { ErrorName } from "../proto/index.ts";
 
 /** What became of a configuration change. */
-export interface MemberChange {
+export interface MemberChange extends ChangeEffect {
   /** Of the request: who proposed it waits for this one. */
   readonly id: bigint;
+  readonly kind: Change["kind"];
   /** Why it changed nothing. */
   readonly error: ErrorName | undefined;
-  /** A member that was added, or is another now. */
-  readonly set: Member | undefined;
-  readonly removed: bigint | undefined;
 }

@@ -38,6 +38,7 @@ class Bench {
       onRevision: () => {},
       quotaBytes,
       persistCheckpoints: false,
+      learnersMax: 1,
     });
     toEnd(this.state.store.restore(() => {}));
     this.state.restore();

@@ -1,11 +1,13 @@
 import { assert, bytesToText, keyToBytes, textToBytes } from "../base/index.ts";
 import { type Bucket, type Db, PageMiss } from "../bolt/index.ts";
 import {
-  type Member,
+  carryOut,
   type Members,
-  memberFromJson,
   parseExact,
   parseIdArray,
+  readChange,
+  refusalOf,
+  refusalOfClusterVersion,
   versionOf,
 } from "../cluster/index.ts";
 import type { Lease, Lessor } from "../lease/index.ts";
@@ -18,7 +20,6 @@ import {
 } from "../mvcc/index.ts";
 import {
   api,
-  CONF_CHANGE_TYPE,
   type ConfState,
   decodeConfChange,
   decodeDeleteRangeRequest,
@@ -72,6 +73,8 @@ export interface StateOptions {
   readonly quotaBytes: number;
   /** Whether what checkpoints leave of leases goes to the page file below cluster version 3.6, too. */
   readonly persistCheckpoints: boolean;
+  /** Learners that there may be: decides what a change of the members does, so all have the same. */
+  readonly learnersMax: number;
   /** Told of every finished revision; the list is valid during the call only. */
   readonly onRevision: (changes: ChangeList) => void;
 }
@@ -113,6 +116,8 @@ export class State {
   /** Index and term of the last entry that was applied, in full. */
   appliedIndex = 0;
   appliedTerm = 0;
+  /** The cluster's version went down: the log should get a snapshot, whatever its length. */
+  wantsSnapshot = false;
   /** Up to here the page file was ahead of the log's replay. */
   #storedIndex = 0;
   #confState: ConfState | undefined;
@@ -123,6 +128,7 @@ export class State {
   readonly #replies: Replies;
   readonly #transaction: Transaction;
   readonly #persistCheckpoints: boolean;
+  readonly #learnersMax: number;
 
   constructor(options: StateOptions) {
     this.store = options.store;
@@ -131,6 +137,7 @@ export class State {
     this.alarms = new Alarms(options.db.bucket("alarm"));
     this.quota = new Quota(options.db, options.quotaBytes);
     this.#persistCheckpoints = options.persistCheckpoints;
+    this.#learnersMax = options.learnersMax;
     this.#meta = options.db.bucket("meta");
     this.#clock = options.clock;
     this.#onRevision = options.onRevision;
@@ -190,12 +197,15 @@ export class State {
       case REQUEST.clusterVersionSet:
       case REQUEST.clusterMemberAttrSet:
       case REQUEST.downgradeInfoSet:
-        this.#applyCluster(request, isNew);
-        return this.#finish(entry, NOTHING);
+        return this.#finishWhenDone(entry, this.#applyCluster(request, isNew));
     }
     if (!isNew) return this.#finish(entry, NOTHING);
     const wanted = waiting.has(request.member, request.sequence);
     const applied = this.#applyRequest(request.field, request.body, entry, wanted);
+    return this.#finishWhenDone(entry, applied);
+  }
+
+  #finishWhenDone(entry: Entry, applied: Applied | Slices<Applied>): Applied | Slices<Applied> {
     return "next" in applied ? this.#finishLater(entry, applied) : this.#finish(entry, applied);
   }
 
@@ -380,7 +390,7 @@ export class State {
   }
 
   /** Runs at once what nearly never misses a page, and again, in slices, when it does. */
-  #retryable(operation: () => Applied): Applied | Slices<Applied> {
+  #retryable<T>(operation: () => T): T | Slices<T> {
     try {
       return operation();
     } catch (error) {
@@ -395,42 +405,72 @@ export class State {
     return revision;
   }
 
-  #applyCluster(request: InternalRequest, isNew: boolean): void {
+  /** What the cluster knows of itself is applied again at replay: the page file may say less. */
+  #applyCluster(request: InternalRequest, isNew: boolean): Applied | Slices<Applied> {
+    const { members } = this;
     const store = { store: isNew };
+    const body = request.body.rest();
     if (request.field === REQUEST.clusterVersionSet) {
-      const { ver } = decodeMessage(api.ClusterVersionSetRequest, request.body.rest());
-      this.members.setVersion(ver, store);
-    } else if (request.field === REQUEST.clusterMemberAttrSet) {
-      const set = decodeMessage(api.ClusterMemberAttrSetRequest, request.body.rest());
-      const attributes = set.memberAttributes;
-      this.members.setAttributes(
-        set.memberID,
-        { name: attributes?.name ?? "", clientUrls: attributes?.clientUrls ?? [] },
-        store,
-      );
-    } else {
-      const { enabled, ver } = decodeMessage(api.DowngradeInfoSetRequest, request.body.rest());
-      this.members.setDowngrade({ enabled, target: ver }, store);
+      const { ver } = decodeMessage(api.ClusterVersionSetRequest, body);
+      return this.#retryable(() => this.#setVersion(ver, store));
     }
+    if (request.field === REQUEST.clusterMemberAttrSet) {
+      const set = decodeMessage(api.ClusterMemberAttrSetRequest, body);
+      const { name = "", clientUrls = [] } = set.memberAttributes ?? {};
+      return this.#retryable(() => {
+        members.setAttributes(set.memberID, { name, clientUrls }, store);
+        return NOTHING;
+      });
+    }
+    const { enabled, ver } = decodeMessage(api.DowngradeInfoSetRequest, body);
+    return this.#retryable(() => {
+      members.setDowngrade({ enabled, target: ver }, store);
+      return NOTHING;
+    });
+  }
+
+  #setVersion(version: string, store: { store: boolean }): Applied {
+    const { members } = this;
+    const refusal = refusalOfClusterVersion(version);
+    if (refusal !== undefined) throw new UnsupportedEntry(`${refusal}: ${version}`);
+    const isLower = (versionOf(version) ?? 0) < (versionOf(members.version) ?? 0);
+    members.setVersion(version, store);
+    if (isLower) this.wantsSnapshot = true;
+    return NOTHING;
   }
 
   /**
-   * Takes a committed configuration change to the member list. `toRaft` answers the configuration
-   * that results.
+   * Takes a committed configuration change to the member list. `toRaft` is given the change, or in
+   * place of a void one that of nobody, and answers the configuration that results. Raft began with
+   * the members of the page file, so what is in there already does not go to it again.
    */
-  applyConfChange(entry: Entry, toRaft: (change: ConfChange) => ConfState): MemberChange {
+  applyConfChange(
+    entry: Entry,
+    toRaft: (change: ConfChange) => ConfState,
+  ): MemberChange | Slices<MemberChange> {
     assert(entry.type === ENTRY_TYPE.confChange, "a configuration change");
-    const change = decodeConfChange(entry.data);
-    const isNew = entry.index > this.#storedIndex;
-    if (change.type !== CONF_CHANGE_TYPE.addNode) {
-      throw new UnsupportedEntry(`log entry ${entry.index} changes the members of the cluster`);
+    assert(entry.index > this.appliedIndex, "entries are applied once, in order");
+    const conf = decodeConfChange(entry.data);
+    const change = readChange(conf);
+    const { kind } = change;
+    const nothing = { id: conf.id, kind, error: undefined, set: undefined, removed: undefined };
+    if (entry.index <= this.#storedIndex) {
+      this.#finish(entry, NOTHING);
+      return nothing;
     }
-    const member: Member = { ...memberFromJson(bytesToText(change.context)), id: change.nodeId };
-    const known = this.members.get(change.nodeId);
-    if (known === undefined) this.members.add(member, { store: isNew });
-    this.#confState = toRaft(change);
-    this.#finish(entry, NOTHING);
-    return { id: change.id, error: undefined, set: known ?? member, removed: undefined };
+    const error = refusalOf(change, this.members, { learnersMax: this.#learnersMax });
+    if (error !== undefined) {
+      toRaft({ ...conf, nodeId: 0n });
+      this.#finish(entry, NOTHING);
+      return { ...nothing, error };
+    }
+    const carriedOut = (): MemberChange => {
+      const effect = carryOut(change, this.members);
+      this.#confState = toRaft(conf);
+      this.#finish(entry, NOTHING);
+      return { ...nothing, ...effect };
+    };
+    return this.#retryable(carriedOut);
   }
 
   /** Puts the position into the page file, as the last thing before a commit. */

@@ -20,16 +20,46 @@ export function idToHex(id: bigint): string {
 export function memberToJson(member: Member, options: { withId: boolean }): string {
   const fields: string[] = [];
   if (options.withId) fields.push(`"id":${member.id}`);
-  fields.push(`"peerURLs":${goJson(member.peerUrls)}`);
+  fields.push(`"peerURLs":${urlsToJson(member.peerUrls)}`);
   if (member.isLearner) fields.push(`"isLearner":true`);
   if (member.name !== "") fields.push(`"name":${goJson(member.name)}`);
   if (member.clientUrls.length > 0) fields.push(`"clientURLs":${goJson(member.clientUrls)}`);
   return `{${fields.join(",")}}`;
 }
 
+/** The context of the change that gives a learner its vote (etcd: `ConfigChangeContext`). */
+export function promotionToJson(id: bigint): string {
+  return `{"id":${id},"peerURLs":null,"isPromote":true}`;
+}
+
+/** All members as `/members` answers them. */
+export function membersToJson(members: readonly Member[]): string {
+  return `[${members.map((member) => memberToJson(member, { withId: true })).join(",")}]`;
+}
+
+/** Reads what `/members` answers. Throws SyntaxError. */
+export function membersFromJson(text: string): Member[] {
+  const raw = parseExact(text);
+  if (!Array.isArray(raw)) throw new SyntaxError("members are a list");
+  return raw.map(memberFrom);
+}
+
 /** Reads a member whose id may exceed 2^53. Throws SyntaxError on text that is no member. */
 export function memberFromJson(text: string): Member {
-  const raw = parseExact(text) as Partial<Record<string, unknown>> | null;
+  return memberFrom(parseExact(text));
+}
+
+/** Reads the context of a change that adds a member or promotes one. Throws SyntaxError. */
+export function additionFromJson(text: string): { member: Member; isPromotion: boolean } {
+  const raw = parseExact(text);
+  return {
+    member: memberFrom(raw),
+    isPromotion: (raw as Partial<Record<string, unknown>>)["isPromote"] === true,
+  };
+}
+
+function memberFrom(value: unknown): Member {
+  const raw = value as Partial<Record<string, unknown>> | null;
   if (raw === null || typeof raw !== "object") throw new SyntaxError("a member is an object");
   return {
     id: raw["id"] === undefined ? 0n : BigInt(raw["id"] as bigint | number),
@@ -52,6 +82,11 @@ export function parseExact(text: string): unknown {
       ? BigInt(context.source)
       : value;
   return JSON.parse(text, revive as (key: string, value: unknown) => unknown);
+}
+
+/** Go has no list where there is nothing in it. */
+function urlsToJson(urls: readonly string[]): string {
+  return urls.length === 0 ? "null" : goJson(urls);
 }
 
 function strings(value: unknown): string[] {

@@ -1,7 +1,7 @@
 import { assert, bytesToText, EMPTY_BYTES, textToBytes } from "../base/index.ts";
 import type { Bucket, Db } from "../bolt/index.ts";
 import { idToHex, type Member, memberFromJson, memberToJson } from "./member.ts";
-import { CLUSTER_VERSION } from "./versions.ts";
+import { isStored, MIN_CLUSTER_VERSION, UNNAMED_STORAGE_VERSION, versionOf } from "./versions.ts";
 
 export interface MembersOptions {
   readonly db: Db;
@@ -13,66 +13,78 @@ export interface Downgrade {
   readonly target: string;
 }
 
+interface Buckets {
+  readonly members: Bucket;
+  readonly removed: Bucket;
+  readonly cluster: Bucket;
+  readonly meta: Bucket;
+}
+
+const CLUSTER_VERSION_KEY = textToBytes("clusterVersion");
+const DOWNGRADE_KEY = textToBytes("downgrade");
+const STORAGE_VERSION_KEY = textToBytes("storageVersion");
+const TERM_KEY = textToBytes("term");
+
 /**
- * The member list and cluster version: in memory, and in the page file for the entries that are
- * not there yet. Changed by apply only.
+ * The member list and the versions of cluster and storage: in memory, and in the page file for the
+ * entries that are not there yet. Changed by apply only. A change that misses a page has changed
+ * nothing in memory, so that it can be made again.
  */
 export class Members {
-  readonly #members = new Map<bigint, Member>();
-  readonly #removed = new Set<bigint>();
-  readonly #stored: Bucket;
-  readonly #storedRemoved: Bucket;
-  readonly #cluster: Bucket;
-  readonly #meta: Bucket;
+  #buckets: Buckets;
+  #members = new Map<bigint, Member>();
+  #removed = new Set<bigint>();
+  /** Those that a new member was told of, until the log tells of them. */
+  #expected = new Map<bigint, Member>();
   #version = "";
+  #storageVersion = "";
   #downgrade: Downgrade = { enabled: false, target: "" };
 
-  constructor(options: MembersOptions) {
-    this.#stored = options.db.bucket("members");
-    this.#storedRemoved = options.db.bucket("members_removed");
-    this.#cluster = options.db.bucket("cluster");
-    this.#meta = options.db.bucket("meta");
+  constructor({ db }: MembersOptions) {
+    this.#buckets = {
+      members: db.bucket("members"),
+      removed: db.bucket("members_removed"),
+      cluster: db.bucket("cluster"),
+      meta: db.bucket("meta"),
+    };
   }
 
   restore(): void {
-    const members = this.#stored.cursor();
+    const buckets = this.#buckets;
+    const members = buckets.members.cursor();
     for (let found = members.first(); found; found = members.next()) {
-      const member = memberFromJson(bytesToText(members.value));
-      this.#members.set(member.id, member);
+      // Releases before 3.7 name the member in the key alone.
+      const id = idFromHex(bytesToText(members.key));
+      this.#members.set(id, { ...memberFromJson(bytesToText(members.value)), id });
     }
-    const removed = this.#storedRemoved.cursor();
+    const removed = buckets.removed.cursor();
     for (let found = removed.first(); found; found = removed.next()) {
-      this.#removed.add(BigInt(`0x${bytesToText(removed.key)}`));
+      this.#removed.add(idFromHex(bytesToText(removed.key)));
     }
-    const version = this.#cluster.get(textToBytes("clusterVersion"));
-    if (version !== undefined) this.#version = bytesToText(version);
-    const downgrade = this.#cluster.get(textToBytes("downgrade"));
-    if (downgrade !== undefined) this.#downgrade = downgradeFromJson(bytesToText(downgrade));
+    this.#version = textAt(buckets.cluster, CLUSTER_VERSION_KEY);
+    this.#storageVersion = textAt(buckets.meta, STORAGE_VERSION_KEY);
+    const hasTerm = buckets.meta.get(TERM_KEY)?.some((byte) => byte !== 0) === true;
+    if (this.#storageVersion === "" && hasTerm) this.#storageVersion = UNNAMED_STORAGE_VERSION;
+    const downgrade = textAt(buckets.cluster, DOWNGRADE_KEY);
+    if (downgrade !== "") this.#downgrade = downgradeFromJson(downgrade);
   }
 
-  get downgrade(): Downgrade {
-    return this.#downgrade;
+  /** Goes on as another one, which must not be used by itself any more. */
+  become(other: Members): void {
+    this.#buckets = other.#buckets;
+    this.#members = other.#members;
+    this.#removed = other.#removed;
+    this.#expected = other.#expected;
+    this.#version = other.#version;
+    this.#storageVersion = other.#storageVersion;
+    this.#downgrade = other.#downgrade;
   }
 
-  setDowngrade(downgrade: Downgrade, options: { store: boolean }): void {
-    this.#downgrade = downgrade;
-    if (!options.store) return;
-    const json = `{"target-version":"${downgrade.target}","enabled":${downgrade.enabled}}`;
-    this.#cluster.put(textToBytes("downgrade"), textToBytes(json));
-  }
+  // ---- members
 
-  /** Cluster version such as `3.7.0`, empty until the leader has set it. */
-  get version(): string {
-    return this.#version;
-  }
-
-  /** Storage version as the page file says it, empty when it does not. */
-  get storageVersion(): string {
-    return bytesToText(this.#meta.get(textToBytes("storageVersion")) ?? EMPTY_BYTES);
-  }
-
+  /** The member as the log, or else whoever let this one in, tells of it. */
   get(id: bigint): Member | undefined {
-    return this.#members.get(id);
+    return this.#members.get(id) ?? this.#expected.get(id);
   }
 
   isRemoved(id: bigint): boolean {
@@ -81,13 +93,49 @@ export class Members {
 
   /** All members in ascending order of id. */
   list(): Member[] {
-    return [...this.#members.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    return ascending([...this.#members.values(), ...this.#expected.values()]);
   }
 
-  /** A member was added by a committed configuration change (or is added again at replay). */
-  add(member: Member, options: { store: boolean }): void {
-    this.#members.set(member.id, member);
-    if (options.store) this.#store(member);
+  /** The member, if the log has told of it. */
+  known(id: bigint): Member | undefined {
+    return this.#members.get(id);
+  }
+
+  allKnown(): Member[] {
+    return ascending([...this.#members.values()]);
+  }
+
+  /** Ids of those who were members once and can never be again, ascending. */
+  removedIds(): bigint[] {
+    return [...this.#removed].sort((a, b) => (a < b ? -1 : 1));
+  }
+
+  /** A new member begins with those that it was told of: it must reach them to hear of the log. */
+  expect(members: readonly Member[]): void {
+    for (const member of members) {
+      if (!this.#members.has(member.id)) this.#expected.set(member.id, member);
+    }
+  }
+
+  add(member: Member): Member {
+    return this.#put(member);
+  }
+
+  promote(id: bigint): Member {
+    return this.#put({ ...this.#existing(id), isLearner: false });
+  }
+
+  setPeerUrls(id: bigint, peerUrls: readonly string[]): Member {
+    return this.#put({ ...this.#existing(id), peerUrls });
+  }
+
+  remove(id: bigint): void {
+    const key = textToBytes(idToHex(id));
+    this.#buckets.removed.put(key, textToBytes("removed"));
+    this.#buckets.members.delete(key);
+    this.#members.delete(id);
+    this.#expected.delete(id);
+    this.#removed.add(id);
   }
 
   /** A started member tells its name and client URLs; one that was removed meanwhile is ignored. */
@@ -99,30 +147,84 @@ export class Members {
     const member = this.#members.get(id);
     if (member === undefined) return;
     const updated = { ...member, ...attributes };
-    this.#members.set(id, updated);
-    if (options.store) this.#store(updated);
+    if (options.store) this.#put(updated);
+    else this.#members.set(id, updated);
   }
 
-  setVersion(version: string, options: { store: boolean }): void {
-    this.#version = version;
-    if (!options.store) return;
-    this.#cluster.put(textToBytes("clusterVersion"), textToBytes(version));
-    this.#meta.put(textToBytes("storageVersion"), textToBytes(version));
+  #existing(id: bigint): Member {
+    const member = this.#members.get(id);
+    assert(member !== undefined, "the member exists");
+    return member;
   }
 
-  /** An older directory takes the storage version of the cluster it belongs to. */
-  raiseStorageVersion(): void {
-    if (this.#version !== CLUSTER_VERSION || this.storageVersion === CLUSTER_VERSION) return;
-    this.#meta.put(textToBytes("storageVersion"), textToBytes(CLUSTER_VERSION));
-  }
-
-  #store(member: Member): void {
+  #put(member: Member): Member {
     assert(member.id !== 0n, "a stored member has an id");
-    this.#stored.put(
-      textToBytes(idToHex(member.id)),
-      textToBytes(memberToJson(member, { withId: true })),
-    );
+    const json = memberToJson(member, { withId: true });
+    this.#buckets.members.put(textToBytes(idToHex(member.id)), textToBytes(json));
+    this.#members.set(member.id, member);
+    this.#expected.delete(member.id);
+    return member;
   }
+
+  // ---- versions
+
+  get downgrade(): Downgrade {
+    return this.#downgrade;
+  }
+
+  setDowngrade(downgrade: Downgrade, options: { store: boolean }): void {
+    const json = `{"target-version":"${downgrade.target}","enabled":${downgrade.enabled}}`;
+    if (options.store) this.#buckets.cluster.put(DOWNGRADE_KEY, textToBytes(json));
+    this.#downgrade = downgrade;
+  }
+
+  /** Cluster version such as `3.7.0`, empty until the leader has set it. */
+  get version(): string {
+    return this.#version;
+  }
+
+  /** Version of the form in which the page file is, empty when it does not say. */
+  get storageVersion(): string {
+    return this.#storageVersion;
+  }
+
+  /** The storage follows a cluster version that is higher at once; see `storageVersionDue`. */
+  setVersion(version: string, options: { store: boolean }): void {
+    if (options.store) this.#buckets.cluster.put(CLUSTER_VERSION_KEY, textToBytes(version));
+    this.#version = version;
+    const due = this.storageVersionDue;
+    const isHigher = versionOf(due ?? "")! > (versionOf(this.#storageVersion) ?? 0);
+    if (options.store && due !== undefined && isHigher) this.setStorageVersion(due);
+  }
+
+  /**
+   * The version that the storage should have and has not: that of the cluster. Going down is for a
+   * log in which nothing is newer (etcd: `UpdateStorageVersionIfNeeded`).
+   */
+  get storageVersionDue(): string | undefined {
+    const version = versionOf(this.#version);
+    const isDecided = version !== undefined && this.#version !== MIN_CLUSTER_VERSION;
+    return isDecided && version !== versionOf(this.#storageVersion) ? this.#version : undefined;
+  }
+
+  setStorageVersion(version: string): void {
+    const { meta } = this.#buckets;
+    if (isStored(version)) meta.put(STORAGE_VERSION_KEY, textToBytes(version));
+    else meta.delete(STORAGE_VERSION_KEY);
+    this.#storageVersion = version;
+  }
+}
+
+function ascending(members: Member[]): Member[] {
+  return members.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function idFromHex(text: string): bigint {
+  return BigInt(`0x${text}`);
+}
+
+function textAt(bucket: Bucket, key: Uint8Array): string {
+  return bytesToText(bucket.get(key) ?? EMPTY_BYTES);
 }
 
 function downgradeFromJson(text: string): Downgrade {

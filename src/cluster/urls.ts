@@ -13,3 +13,15 @@ export function parseUrlsMap(text: string): UrlsMap {
   }
   return map;
 }
+
+/** The text of it, sorted. */
+export function urlsMapText(map: UrlsMap): string {
+  const pairs = [...map].flatMap(([name, urls]) => urls.map((url) => `${name}=${url}`));
+  return pairs.toSorted().join(",");
+}
+
+/** Whether an URL is there twice. */
+export function hasDuplicateUrl(map: UrlsMap): boolean {
+  const urls = [...map.values()].flat();
+  return new Set(urls).size < urls.length;
+}

@@ -173,10 +173,12 @@ export class Applier {
   }
 
   #applyEntry(entry: Entry): Promise<void> | undefined {
-    const { node, proposals, onMemberChange } = this.#options;
+    const { node, proposals, slicer, onMemberChange } = this.#options;
     if (entry.type !== ENTRY_TYPE.normal) {
       const toRaft = (change: ConfChange) => node.applyConfChange(change);
-      onMemberChange(this.#state.applyConfChange(entry, toRaft));
+      const changed = this.#state.applyConfChange(entry, toRaft);
+      if ("next" in changed) return slicer.run(changed).then(onMemberChange);
+      onMemberChange(changed);
       return undefined;
     }
     if (entry.data.length === 0 && this.#beginsOwnTerm(entry)) return this.#beginTerm(entry);

@@ -3,7 +3,7 @@ import { QUOTA_BYTES_ADVISED_MAX, type State } from "../apply/index.ts";
 import { textToBytes } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
 import { formatBytes, formatDuration } from "../cli/index.ts";
-import { idToHex, memberToJson } from "../cluster/index.ts";
+import { idToHex, type Member as ClusterMember, memberToJson } from "../cluster/index.ts";
 import {
   createWal,
   type DataDir,
@@ -22,6 +22,7 @@ import {
 import { Member, type MemberConfig, Meters, type Ports } from "../member/index.ts";
 import type { ChangeList, Store } from "../mvcc/index.ts";
 import type { Logger } from "../observe/index.ts";
+import type { ConfState } from "../proto/index.ts";
 import { EMPTY_CONF_STATE, MemoryStorage, RawNode } from "../raft/index.ts";
 import type { Config } from "./config.ts";
 import { type Host, machine } from "./host.ts";
@@ -243,12 +244,7 @@ async function restoreLog(
   const storage = new MemoryStorage();
   if (opened === undefined) return { storage, snapshotIndex: 0 };
   const { index, term } = opened.snapshot;
-  const ids = (isLearner: boolean) =>
-    state.members
-      .list()
-      .filter((member) => member.isLearner === isLearner)
-      .map((member) => member.id);
-  const confState = { ...EMPTY_CONF_STATE, voters: ids(false), learners: ids(true) };
+  const confState = confStateOf(state.members.allKnown());
   if (state.storedIndex < index) {
     throw new BootError(
       `the page file (member/snap/db) ends at entry ${state.storedIndex}, before the log's ` +
@@ -260,6 +256,13 @@ async function restoreLog(
   for await (const entries of opened.entries()) storage.append(entries);
   state.appliedIndex = index;
   return { storage, snapshotIndex: index };
+}
+
+/** The configuration that the page file's members are (etcd: `buildConfStateFromV3store`). */
+function confStateOf(members: readonly ClusterMember[]): ConfState {
+  const ids = (isLearner: boolean) =>
+    members.filter((member) => member.isLearner === isLearner).map(({ id }) => id);
+  return { ...EMPTY_CONF_STATE, voters: ids(false), learners: ids(true) };
 }
 
 function newNode(

@@ -28,6 +28,14 @@ export interface Config {
   readonly initialCluster: string;
   readonly initialClusterToken: string;
   readonly initialClusterState: "new" | "existing";
+  /** Where the members of a new cluster find each other, instead of `initialCluster`. */
+  readonly discovery: Discovery | undefined;
+  /** The DNS domain that names the members, instead of `initialCluster`; empty for none. */
+  readonly discoverySrv: { readonly domain: string; readonly name: string };
+  readonly forceNewCluster: boolean;
+  readonly checksReconfiguration: boolean;
+  readonly learnersMax: number;
+  readonly downgradeCheckMs: number;
   readonly snapshotEntries: number;
   readonly snapshotCatchUpEntries: number;
   readonly snapshotsMax: number;
@@ -73,6 +81,17 @@ export interface Config {
   };
 }
 
+/** A cluster that serves members of clusters to be. */
+export interface Discovery {
+  readonly token: string;
+  readonly endpoints: readonly string[];
+  readonly dialTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** `name:password`, or empty. */
+  readonly user: string;
+  readonly password: string;
+}
+
 const BATCH_INTERVAL_MS_DEFAULT = 100;
 const BATCH_OPERATIONS_DEFAULT = 10_000;
 const WARNING_UNARY_MS_DEFAULT = 300;
@@ -113,10 +132,32 @@ export function makeConfig(
     initialCluster: initialCluster(settings, name, advertisePeerUrls),
     initialClusterToken: settings.text("initial-cluster-token"),
     initialClusterState: settings.text("initial-cluster-state") === "existing" ? "existing" : "new",
+    discovery: discovery(settings),
+    discoverySrv: {
+      domain: settings.text("discovery-srv"),
+      name: settings.text("discovery-srv-name"),
+    },
+    forceNewCluster: settings.isOn("force-new-cluster"),
+    checksReconfiguration: settings.isOn("strict-reconfig-check"),
+    learnersMax: settings.number("max-learners"),
+    downgradeCheckMs: settings.ms("downgrade-check-time"),
     ...limits(settings),
     ...services(settings),
     featureGates,
     features: namedFeatures(featureGates),
+  };
+}
+
+function discovery(settings: Settings): Discovery | undefined {
+  const endpoints = settings.list("discovery-endpoints");
+  if (endpoints.length === 0) return undefined;
+  return {
+    token: settings.text("discovery-token"),
+    endpoints,
+    dialTimeoutMs: settings.ms("discovery-dial-timeout"),
+    requestTimeoutMs: settings.ms("discovery-request-timeout"),
+    user: settings.text("discovery-user"),
+    password: settings.text("discovery-password"),
   };
 }
 
@@ -228,6 +269,8 @@ function advertised(
 
 /** Without a word of it, the member alone: under its own name, or under the default one. */
 function initialCluster(settings: Settings, name: string, peerUrls: readonly string[]): string {
+  const isFound = settings.list("discovery-endpoints").length > 0;
+  if (isFound || settings.text("discovery-srv") !== "") return "";
   if (settings.isSet("initial-cluster")) return settings.text("initial-cluster");
   if (name === NAME_DEFAULT) return `${name}=${FLAGS["initial-advertise-peer-urls"].default}`;
   return peerUrls.map((url) => `${name}=${url}`).join(",");

@@ -74,6 +74,7 @@ export function newState(db: Db, { config, ids, time, onRevision }: StateParts):
     onRevision,
     quotaBytes: config.quotaBytes,
     persistCheckpoints: leaseCheckpointPersist,
+    learnersMax: config.learnersMax,
   });
 }
 

@@ -24,6 +24,7 @@ export class FreshReplay {
       onRevision: () => {},
       quotaBytes: 0,
       persistCheckpoints: false,
+      learnersMax: 1,
     });
     toEnd(this.state.store.restore(() => {}));
     this.state.restore();

@@ -72,7 +72,7 @@ export class Agreement {
     const state =
       `revision ${store.currentRevision}, compacted at ${Math.max(0, store.compactedRevision)}, ` +
       `${lessor.size} leases, no space ${alarms.hasNoSpace}, corrupt ${alarms.hasCorrupt}, ` +
-      `members ${members.list().map(({ id, isLearner }) => (isLearner ? `(${id})` : id))}`;
+      `members ${members.allKnown().map(({ id, isLearner }) => (isLearner ? `(${id})` : id))}`;
     const known = this.#states[index];
     if (known === undefined) this.#states[index] = state;
     else if (known !== state) this.#say(`after entry ${index} ${name} has ${state}, not ${known}`);

@@ -1,0 +1,22 @@
+import { Db } from "../bolt/index.ts";
+import { type Member, Members } from "./index.ts";
+
+/** Members over a page file in memory. */
+export function newMembers(db: Db = newDb()): Members {
+  return new Members({ db });
+}
+
+export function newDb(): Db {
+  return Db.create({ pageSize: 4096, source: { read: () => undefined } });
+}
+
+export function member(id: bigint, more: Partial<Member> = {}): Member {
+  return {
+    id,
+    peerUrls: [`http://m${id}:2380`],
+    isLearner: false,
+    name: "",
+    clientUrls: [],
+    ...more,
+  };
+}
