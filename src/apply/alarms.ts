@@ -9,7 +9,7 @@ const { NONE, NOSPACE, CORRUPT } = api.ALARM_TYPE;
  * encoded AlarmMembers; their values are empty. What misses a page has changed nothing.
  */
 export class Alarms {
-  readonly #bucket: Bucket;
+  #bucket: Bucket;
   #raised: api.AlarmMember[] = [];
   /** Somebody has no room left: whatever takes room is refused. */
   hasNoSpace = false;
@@ -25,6 +25,13 @@ export class Alarms {
     for (let found = cursor.first(); found; found = cursor.next()) {
       this.#raised.push(decodeMessage(api.AlarmMember, copyBytes(cursor.key)));
     }
+    this.#changed();
+  }
+
+  /** Goes on as another one, which must not be used by itself any more. */
+  become(other: Alarms): void {
+    this.#bucket = other.#bucket;
+    this.#raised = other.#raised;
     this.#changed();
   }
 

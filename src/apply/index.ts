@@ -15,5 +15,12 @@ export {
 } from "./quota.ts";
 export type { MemberChange } from "./member-change.ts";
 export { type Message, Replies } from "./replies.ts";
-export { type Applied, type Clock, State, type StateOptions, UnsupportedEntry } from "./state.ts";
+export {
+  type Applied,
+  type Clock,
+  State,
+  type StateOptions,
+  storedIndexOf,
+  UnsupportedEntry,
+} from "./state.ts";
 export { isReadOnly, isSerializable, Transaction } from "./txn.ts";

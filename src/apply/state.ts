@@ -122,7 +122,7 @@ export class State {
   #storedIndex = 0;
   #confState: ConfState | undefined;
 
-  readonly #meta: Bucket;
+  #meta: Bucket;
   readonly #clock: Clock;
   readonly #onRevision: (changes: ChangeList) => void;
   readonly #replies: Replies;
@@ -152,6 +152,26 @@ export class State {
     const term = this.#meta.get(TERM);
     if (index !== undefined) this.#storedIndex = readU64(index);
     if (term !== undefined) this.appliedTerm = readU64(term);
+  }
+
+  /**
+   * Goes on as another one, which must not be used by itself any more: one that was restored from a
+   * page file in which everything up to `position` is applied. `Db.become` is the caller's to call.
+   * The answer says whether anything of the old store is still being read.
+   */
+  become(other: State, position: { readonly index: number; readonly term: number }): () => boolean {
+    assert(position.index > this.appliedIndex, "the state goes forward");
+    assert(other.#storedIndex >= position.index, "the page file holds the state");
+    const isRead = this.store.become(other.store);
+    this.lessor.become(other.lessor);
+    this.members.become(other.members);
+    this.alarms.become(other.alarms);
+    this.#meta = other.#meta;
+    this.#storedIndex = other.#storedIndex;
+    this.#confState = undefined;
+    this.appliedIndex = position.index;
+    this.appliedTerm = position.term;
+    return isRead;
   }
 
   /** Index up to which the page file holds everything. */
@@ -491,6 +511,12 @@ const NO_END = new Uint8Array(0);
 
 /** Keys of a lease that are deleted in one slice. */
 const DELETES_PER_SLICE = 200;
+
+/** Index up to which a page file holds everything; 0 for a new one. Throws PageMiss. */
+export function storedIndexOf(db: Db): number {
+  const index = db.bucket("meta").get(CONSISTENT_INDEX);
+  return index === undefined ? 0 : readU64(index);
+}
 
 /** The answer to what was done beyond the quota. What was refused anyway stays refused. */
 function outOfRoom(applied: Applied): Applied {

@@ -4,9 +4,11 @@ import fc from "fast-check";
 import {
   assert as insist,
   bytesToHex,
+  bytesToText,
   compareBytes,
   copyBytes,
   hexToBytes,
+  textToBytes,
 } from "../base/index.ts";
 import { type Commit, Db, MemoryFile, type PageSource, readMeta } from "./index.ts";
 import { FlakySource, finish, pagesInUse, patiently } from "./testing.ts";
@@ -431,3 +433,26 @@ test("free pages are found by the first pages of runs alone", () => {
   finish(source, () => reopened.recoverFreePages());
   assert.equal(reopened.freePages, db.freePages);
 });
+
+test("a database that became another has its file; handles of before have the old one", () => {
+  const files = [new MemoryFile(), new MemoryFile()] as const;
+  const [db, other] = [filled(files[0], "old"), filled(files[1], "new")];
+  const handle = db.bucket("b");
+  const pin = db.pin();
+  db.become(other);
+  assert.equal(db.pins, 0);
+  pin.release();
+  assert.equal(bytesToText(handle.get(textToBytes("key"))!), "old");
+  assert.equal(bytesToText(db.bucket("b").get(textToBytes("key"))!), "new");
+  db.bucket("b").put(textToBytes("key"), textToBytes("newer"));
+  committed(files[1], db);
+  assert.equal(bytesToText(files[0].open().bucket("b").get(textToBytes("key"))!), "old");
+  assert.equal(bytesToText(files[1].open().bucket("b").get(textToBytes("key"))!), "newer");
+});
+
+function filled(file: MemoryFile, value: string): Db {
+  const db = file.open();
+  db.bucket("b").put(textToBytes("key"), textToBytes(value));
+  committed(file, db);
+  return db;
+}

@@ -42,11 +42,10 @@ const META_PAGES = 2;
  * one is open.
  */
 export class Db {
-  readonly pageSize: number;
-  readonly #pager: Pager;
+  #pager: Pager;
   /** The tree of buckets: name to header. */
-  readonly #buckets: Tree;
-  readonly #handles = new Map<string, Bucket>();
+  #buckets: Tree;
+  #handles = new Map<string, Bucket>();
   #freelist: Freelist | undefined;
   #shrinker: Shrinker | undefined;
   #recovery: Walk | undefined;
@@ -57,11 +56,10 @@ export class Db {
   /** The commit on its way to the disk. */
   #inFlight: { meta: Meta; page: Uint8Array } | undefined;
   /** The sizes of the commits that are pinned. */
-  readonly #pinnedSizes: number[] = [];
+  #pinnedSizes: number[] = [];
 
   private constructor(options: { source: PageSource; pageSize: number; meta: Meta | undefined }) {
     const { source, pageSize, meta } = options;
-    this.pageSize = pageSize;
     this.#pager = new Pager({ source, pageSize, limit: meta?.sizeInPages ?? META_PAGES });
     this.#buckets = new Tree(this.#pager, meta?.root ?? new Node({ isLeaf: true }));
     this.#meta = meta;
@@ -129,7 +127,29 @@ export class Db {
     this.#pager.free(id, pages);
   }
 
-  /** A bucket, made when missing. The handle stays good for the life of the Db. */
+  /**
+   * Goes on as another one, over another source, which must not be used by itself any more. Handles
+   * and pins of before go on seeing what they saw.
+   */
+  become(other: Db): void {
+    assert(this.#inFlight === undefined, "no commit is on its way");
+    assert(!this.#pager.isCommitting, "no commit is being made");
+    this.#pager = other.#pager;
+    this.#buckets = other.#buckets;
+    this.#handles = other.#handles;
+    this.#freelist = other.#freelist;
+    this.#shrinker = other.#shrinker;
+    this.#recovery = other.#recovery;
+    this.#meta = other.#meta;
+    this.#durable = other.#durable;
+    this.#pinnedSizes = other.#pinnedSizes;
+  }
+
+  get pageSize(): number {
+    return this.#pager.pageSize;
+  }
+
+  /** A bucket, made when missing. The handle stays good until the Db becomes another. */
   bucket(name: string, options: { fillPercent?: number } = {}): Bucket {
     const bucket = this.#handles.get(name) ?? this.#openBucket(name);
     bucket.fillPercent = options.fillPercent ?? bucket.fillPercent;
@@ -287,13 +307,14 @@ export class Db {
     assert(freelist !== undefined, "free pages are recovered");
     const { txid, sizeInPages } = meta;
     freelist.pin(txid);
-    this.#pinnedSizes.push(sizeInPages);
+    const pinnedSizes = this.#pinnedSizes;
+    pinnedSizes.push(sizeInPages);
     let isHeld = true;
     const release = () => {
       if (!isHeld) return;
       isHeld = false;
       freelist.unpin(txid);
-      this.#pinnedSizes.splice(this.#pinnedSizes.indexOf(sizeInPages), 1);
+      pinnedSizes.splice(pinnedSizes.indexOf(sizeInPages), 1);
     };
     return { meta: page, sizeInPages, release };
   }

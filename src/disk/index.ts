@@ -14,6 +14,7 @@ export { defragment } from "./defragment.ts";
 export { DurableLog } from "./durable-log.ts";
 export { DiskError, type FileIo, nodeFileIo } from "./file-io.ts";
 export { LockError, lockFile } from "./lock.ts";
+export { PageFiles } from "./page-files.ts";
 export { SnapshotFiles, type SnapshotFilesOptions } from "./snapshot-files.ts";
 export {
   createWal,

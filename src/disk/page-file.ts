@@ -55,7 +55,8 @@ export interface PageFileOptions {
  * known of the file, so every later call fails as well.
  */
 export class PageFile {
-  readonly path: string;
+  /** Changes when the file is renamed. */
+  path: string;
   readonly fd: number;
   readonly source: PageSource;
   readonly #io: FileIo;
@@ -71,6 +72,7 @@ export class PageFile {
   /** Written by this process, so that no other can have left anything in memory only. */
   #isSecure = false;
   #failure: unknown;
+  #isClosed = false;
   /** Pages that are looked at once. */
   readonly #ahead = new ReadAhead((bytes, offset) => this.#readNow(bytes, offset));
   /** Pages that were: asked for again, they are worth a place in the cache. */
@@ -242,6 +244,7 @@ export class PageFile {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#failure ??= new Error(`${this.path} is closed`);
     await this.#io.close(this.fd);
   }
@@ -294,6 +297,8 @@ export class PageFile {
     const { length } = bytes;
     let done = 0;
     try {
+      // Its descriptor may be another file's by now.
+      if (this.#isClosed) throw new Error("the file is closed");
       while (done < length) {
         const rest = done === 0 ? bytes : bytes.subarray(done);
         const count = this.#io.readSync(this.fd, rest, offset + done);

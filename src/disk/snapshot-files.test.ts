@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { EMPTY_CONF_STATE } from "../proto/index.ts";
 import { decodeSnapFile } from "../wal/index.ts";
 import { DiskError } from "./file-io.ts";
-import { MemoryFiles } from "./memory-files.ts";
+import { MemoryFiles, systemError } from "./memory-files.ts";
 import { SnapshotFiles } from "./snapshot-files.ts";
 
 const confState = { ...EMPTY_CONF_STATE, voters: [7n] };
@@ -25,11 +25,15 @@ const snapshotAt = (index: number) => ({
   data: new Uint8Array([index]),
 });
 
-async function* chunks(...parts: (number[] | Error)[]): AsyncGenerator<Uint8Array> {
-  for (const part of parts) {
-    if (part instanceof Error) throw part;
-    yield Uint8Array.from(part);
-  }
+async function receive(
+  snapshots: SnapshotFiles,
+  index: number,
+  ...parts: number[][]
+): Promise<number> {
+  const file = await snapshots.createDatabase();
+  for (const part of parts) await file.write(Uint8Array.from(part));
+  await file.finish(index);
+  return file.sizeBytes;
 }
 
 test("a snapshot is written under its term and index", async () => {
@@ -42,7 +46,7 @@ test("a snapshot is written under its term and index", async () => {
 
 test("a received database gets its name when it is whole, then takes the place of db", async () => {
   const { files, snapshots } = make();
-  assert.equal(await snapshots.receiveDatabase(9, chunks([1, 2], [3])), 3);
+  assert.equal(await receive(snapshots, 9, [1, 2], [3]), 3);
   assert.deepEqual(await files.readdir("/snap"), ["0000000000000009.snap.db"]);
   assert.ok(await snapshots.hasDatabase(9));
   assert.ok(!(await snapshots.hasDatabase(8)));
@@ -52,8 +56,19 @@ test("a received database gets its name when it is whole, then takes the place o
 
 test("a database that ends early leaves nothing", async () => {
   const { files, snapshots } = make();
-  const broken = snapshots.receiveDatabase(9, chunks([1, 2], new Error("connection lost")));
-  await assert.rejects(broken, /connection lost/);
+  const file = await snapshots.createDatabase();
+  await file.write(Uint8Array.of(1, 2));
+  assert.equal((await files.readdir("/snap")).length, 1);
+  await file.abort();
+  assert.deepEqual(await files.readdir("/snap"), []);
+});
+
+test("a database that the disk fails to keep leaves nothing", async () => {
+  const { files, snapshots } = make();
+  const file = await snapshots.createDatabase();
+  await file.write(Uint8Array.of(1));
+  files.sync = () => Promise.reject(systemError("EIO", "fsync", "file"));
+  await assert.rejects(file.finish(9), DiskError);
   assert.deepEqual(await files.readdir("/snap"), []);
 });
 
@@ -67,7 +82,7 @@ test("adopting a database that is not there names it", async () => {
 test("purging keeps the newest files, and databases from the snapshot on", async () => {
   const { files, snapshots, warnings } = make();
   for (const index of [1, 2, 3, 10]) await snapshots.save(snapshotAt(index));
-  for (const index of [2, 3, 11]) await snapshots.receiveDatabase(index, chunks([1]));
+  for (const index of [2, 3, 11]) await receive(snapshots, index, [1]);
   files.addFile("/snap/db", new Uint8Array(1));
   await snapshots.purge(3);
   assert.deepEqual((await files.readdir("/snap")).toSorted(), [

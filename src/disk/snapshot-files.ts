@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Snapshot } from "../proto/index.ts";
 import { encodeSnapFile, snapDatabaseIndex, snapDatabaseName, snapFileName } from "../wal/index.ts";
+import { ReceivedFile } from "./received-file.ts";
 import { type FileIo, orDiskError, renameFile, syncDirectory, writeNewFile } from "./file-io.ts";
 
 export interface SnapshotFilesOptions {
@@ -32,22 +33,10 @@ export class SnapshotFiles {
     await this.#name(temporary, snapFileName(snapshot.meta.term, snapshot.meta.index));
   }
 
-  /**
-   * Stores the database that belongs to a received snapshot. Resolves with its size. When the
-   * bytes end early, or the disk fails, nothing of it stays. Throws DiskError, and what
-   * `chunks` throws.
-   */
-  async receiveDatabase(index: number, chunks: AsyncIterable<Uint8Array>): Promise<number> {
+  /** A file for a database that begins to arrive. Throws DiskError. */
+  createDatabase(): Promise<ReceivedFile> {
     const { io, directory } = this.#options;
-    const temporary = this.#temporaryName();
-    try {
-      const bytes = await writeNewFile(io, join(directory, temporary), chunks);
-      await this.#name(temporary, snapDatabaseName(index));
-      return bytes;
-    } catch (error) {
-      await io.unlink(join(directory, temporary)).catch(() => {});
-      throw error;
-    }
+    return ReceivedFile.create(io, directory, this.#temporaryName());
   }
 
   /** Whether the database of a received snapshot is there. Throws DiskError. */
@@ -55,9 +44,18 @@ export class SnapshotFiles {
     return (await this.#list()).includes(snapDatabaseName(index));
   }
 
-  /** Puts a received database in the place of the member's own, which must be closed. Throws DiskError. */
-  adoptDatabase(index: number): Promise<void> {
-    return this.#name(snapDatabaseName(index), "db");
+  /** Where the database of a received snapshot is. */
+  databasePath(index: number): string {
+    return join(this.#options.directory, snapDatabaseName(index));
+  }
+
+  /**
+   * Puts a received database in the place of the member's own, which goes when it is closed.
+   * Resolves to its path. Throws DiskError.
+   */
+  async adoptDatabase(index: number): Promise<string> {
+    await this.#name(snapDatabaseName(index), "db");
+    return join(this.#options.directory, "db");
   }
 
   /** Removes received databases of older snapshots and the oldest files above the number kept. */

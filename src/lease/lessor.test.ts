@@ -160,7 +160,7 @@ test("leases are read back from the page file with what is left of them", () => 
   granted(lessor, 0x7fff_ffff_ffff_ffffn, 100);
   lessor.checkpoint({ ID: -5n, remainingTTL: 30 }, 0, { persist: true });
   const again = newLessor(db);
-  again.restore();
+  toEnd(again.restore());
   assert.equal(again.size, 2);
   assert.equal(again.get(-5n)?.remainingSeconds, 30);
   toEnd(again.promote(0, 0));
@@ -232,6 +232,6 @@ test("a checkpoint that is not persisted is forgotten with the process", () => {
   granted(lessor, 1n, 1000);
   lessor.checkpoint({ ID: 1n, remainingTTL: 100 }, 0, { persist: false });
   const again = newLessor(db);
-  again.restore();
+  toEnd(again.restore());
   assert.equal(again.get(1n)?.remainingSeconds, 0);
 });

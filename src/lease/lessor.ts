@@ -46,11 +46,11 @@ type Slices<T> = Generator<undefined, T, void>;
 
 /** Holds all leases. `grant`, `remove`, `attach` and `detach` are called by apply only. */
 export class Lessor {
-  readonly #bucket: Bucket;
+  #bucket: Bucket;
   readonly #ttlSecondsMin: number;
   readonly #checkpointSeconds: number;
-  readonly #leases = new Map<bigint, Lease>();
-  readonly #leaseOfKey = new Map<string, Lease>();
+  #leases = new Map<bigint, Lease>();
+  #leaseOfKey = new Map<string, Lease>();
   /** All leases of a primary. One that was renewed moves only when its old time has come. */
   readonly #expiries = new Deadlines<Lease>();
   readonly #checkpoints = new Deadlines<CheckpointDue>();
@@ -75,13 +75,26 @@ export class Lessor {
     return this.#primary;
   }
 
-  /** Loads all leases from the page file. Keys are attached afterwards, by the store's restore. */
-  restore(): void {
+  /**
+   * Loads all leases from the page file. Keys are attached afterwards, by the store. After
+   * a PageMiss, run again.
+   */
+  *restore(): Slices<void> {
     const cursor = this.#bucket.cursor();
+    let count = 0;
     for (let found = cursor.first(); found; found = cursor.next()) {
       const lease = decodeLease(cursor.value, this.#ttlSecondsMin);
       this.#leases.set(lease.id, lease);
+      if (++count % LEASES_PER_SLICE === 0) yield;
     }
+  }
+
+  /** Holds the leases of another one, which must not be used by itself any more, as no primary. */
+  become(other: Lessor): void {
+    this.demote();
+    this.#bucket = other.#bucket;
+    this.#leases = other.#leases;
+    this.#leaseOfKey = other.#leaseOfKey;
   }
 
   get(id: bigint): Lease | undefined {

@@ -1,25 +1,23 @@
-import type { Pin } from "../bolt/index.ts";
-import { readMeta, writeMeta } from "../bolt/index.ts";
 import { allocBytes, assert } from "../base/index.ts";
-import type { HashPort, PageFilePort } from "./ports.ts";
+import { type Pin, readMeta, writeMeta } from "../bolt/index.ts";
+import type { HashPort, RawFile, SnapshotImage } from "./ports.ts";
 
 /**
- * A consistent image of the page file, read from front to back while the file goes on changing.
- * Both meta pages are made anew from the commit that is pinned, as bbolt's `WriteTo` does.
+ * A consistent image of the page file, read in any order while the file goes on changing. Both meta
+ * pages are made anew from the commit that is pinned, as bbolt's `WriteTo` does. Several may hold
+ * it; its pages are free again when the last of them has closed it.
  */
-export class Image {
+export class PinnedImage {
   readonly sizeBytes: number;
   readonly #pin: Pin;
-  readonly #file: PageFilePort;
-  readonly #hash: HashPort;
+  readonly #file: RawFile;
   readonly #metas: Uint8Array;
-  #offset = 0;
+  #holders = 0;
 
-  constructor(options: { pin: Pin; file: PageFilePort; hash: HashPort }) {
-    this.#pin = options.pin;
-    this.#file = options.file;
-    this.#hash = options.hash;
-    const meta = readMeta(options.pin.meta);
+  constructor(pin: Pin, file: RawFile) {
+    this.#pin = pin;
+    this.#file = file;
+    const meta = readMeta(pin.meta);
     assert(typeof meta !== "string", "a durable meta page is valid");
     this.sizeBytes = meta.sizeInPages * meta.pageSize;
     this.#metas = allocBytes(2 * meta.pageSize);
@@ -27,14 +25,55 @@ export class Image {
     writeMeta(this.#metas.subarray(meta.pageSize), 1, { ...meta, txid: meta.txid - 1 });
   }
 
-  /** The next bytes of the image; fewer than asked for only at the seam behind the metas. */
+  /** One more holder, who must close it. */
+  hold(): SnapshotImage {
+    let isOpen = true;
+    this.#holders++;
+    return {
+      sizeBytes: this.sizeBytes,
+      read: (offset, length) => this.#read(offset, length),
+      close: () => {
+        if (isOpen) this.#letGo();
+        isOpen = false;
+      },
+    };
+  }
+
+  async #read(offset: number, length: number): Promise<Uint8Array> {
+    const metaBytes = Math.max(0, Math.min(length, this.#metas.length - offset));
+    if (metaBytes === 0) return this.#file.read(offset, length);
+    const bytes = allocBytes(length);
+    bytes.set(this.#metas.subarray(offset, offset + metaBytes));
+    if (metaBytes < length) {
+      bytes.set(await this.#file.read(offset + metaBytes, length - metaBytes), metaBytes);
+    }
+    return bytes;
+  }
+
+  #letGo(): void {
+    if (--this.#holders > 0) return;
+    this.#pin.release();
+    this.#file.close();
+  }
+}
+
+/** An image read from front to back, with a hash of all of it: what clients are sent. */
+export class HashedImage {
+  readonly sizeBytes: number;
+  readonly #image: SnapshotImage;
+  readonly #hash: HashPort;
+  #offset = 0;
+
+  constructor(image: SnapshotImage, hash: HashPort) {
+    this.sizeBytes = image.sizeBytes;
+    this.#image = image;
+    this.#hash = hash;
+  }
+
+  /** The next bytes. */
   async read(length: number): Promise<Uint8Array> {
-    const { length: metaBytes } = this.#metas;
-    const bytes =
-      this.#offset < metaBytes
-        ? this.#metas.subarray(this.#offset, Math.min(metaBytes, this.#offset + length))
-        : await this.#file.readRaw(this.#offset, length);
-    this.#offset += bytes.length;
+    const bytes = await this.#image.read(this.#offset, length);
+    this.#offset += length;
     this.#hash.update(bytes);
     return bytes;
   }
@@ -45,6 +84,6 @@ export class Image {
   }
 
   close(): void {
-    this.#pin.release();
+    this.#image.close();
   }
 }

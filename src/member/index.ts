@@ -21,8 +21,11 @@ export type {
   PeerReply,
   PeerVersion,
   Ports,
+  ReceivedFile,
+  ReceivedPort,
   SnapshotImage,
   SnapshotSink,
+  Standby,
   TextPort,
   TimePort,
 } from "./ports.ts";

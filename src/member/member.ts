@@ -20,7 +20,7 @@ import {
 import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
 import { Compactor } from "./compactor.ts";
-import { Image } from "./image.ts";
+import { HashedImage, PinnedImage } from "./image.ts";
 import { Inbox } from "./inbox.ts";
 import { Leadership } from "./leadership.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
@@ -467,10 +467,10 @@ export class Member {
   }
 
   /** An image of everything applied before this call, to be closed by the caller. */
-  async openSnapshot(): Promise<Image> {
+  async openSnapshot(): Promise<HashedImage> {
     await this.committed();
-    const pin = this.db.pin();
-    return new Image({ pin, file: this.#ports.pageFile, hash: this.#ports.sha256() });
+    const image = new PinnedImage(this.db.pin(), this.#ports.pageFile.open());
+    return new HashedImage(image.hold(), this.#ports.sha256());
   }
 
   /** Lets work run on its own; a failure in it is a failure of the process. */

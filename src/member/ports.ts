@@ -1,4 +1,5 @@
-import type { Commit, PageSource } from "../bolt/index.ts";
+import type { State } from "../apply/index.ts";
+import type { Commit, Db, PageSource } from "../bolt/index.ts";
 import type { Entry, Failure, HardState, Message, SnapshotMeta } from "../proto/index.ts";
 
 /**
@@ -33,9 +34,48 @@ export interface PageFilePort {
   shrink(sizeInPages: number): Promise<void>;
   /** Fetches a page that `source` missed. */
   load(page: number): Promise<void>;
-  /** Bytes of the file itself, for snapshots. */
-  readRaw(offset: number, length: number): Promise<Uint8Array>;
+  /** Reads the bytes of the file itself, for snapshots; also when another has taken its place. */
+  open(): RawFile;
+  close(): Promise<void>;
+}
+
+/** Bytes of one page file. It stays open until this is closed. */
+export interface RawFile {
+  /** Exactly so many bytes. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): void;
+}
+
+/** Page files that leaders send, until they take the place of the member's own. */
+export interface ReceivedPort {
+  /** Begins a file. Rejects with what the disk says. */
+  create(): Promise<ReceivedFile>;
+  /**
+   * Opens the file that was finished for an index and restores the state in it, in slices. Rejects
+   * when it is damaged.
+   */
+  open(index: number): Promise<Standby>;
+}
+
+/** A page file that arrives. One call at a time; what rejects leaves nothing behind. */
+export interface ReceivedFile {
   readonly sizeBytes: number;
+  /** The bytes may be reused when it resolves. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Syncs the file and gives it the name for a snapshot at the index. */
+  finish(index: number): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** The state that a received page file holds, beside the one that is served. */
+export interface Standby {
+  readonly state: State;
+  readonly db: Db;
+  /** The file takes the name of the member's own, for good. Rejects with what the disk says. */
+  adopt(): Promise<void>;
+  /** `PageFilePort` goes on with this file. */
+  use(): void;
+  /** It is not wanted. */
   close(): Promise<void>;
 }
 
@@ -200,6 +240,7 @@ export interface HashPort {
 export interface Ports {
   readonly log: LogPort;
   readonly pageFile: PageFilePort;
+  readonly received: ReceivedPort;
   /** Makes the links to the other members, who reach this one through the inbox. */
   readonly connect: (inbox: PeerInbox) => NetworkPort;
   readonly time: TimePort;

@@ -7,7 +7,7 @@ export type AnySlices<T> = Generator<unknown, T, void>;
 
 interface SlicerPorts {
   readonly time: TimePort;
-  readonly pageFile: PageFilePort;
+  readonly pageFile: Pick<PageFilePort, "load">;
 }
 
 /**
@@ -16,7 +16,7 @@ interface SlicerPorts {
  */
 export class Slicer {
   readonly #time: TimePort;
-  readonly #pageFile: PageFilePort;
+  readonly #pageFile: Pick<PageFilePort, "load">;
   readonly #turns: { begin(): Job };
 
   private constructor({ time, pageFile }: SlicerPorts, turns: { begin(): Job }) {
@@ -37,6 +37,18 @@ export class Slicer {
 
   async run<T>(slices: AnySlices<T>): Promise<T> {
     return this.resume(slices, slices.next());
+  }
+
+  /** Runs slices that a PageMiss ends and that can be begun again, to go on from where they were. */
+  async runAgain<T>(begin: () => AnySlices<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await this.run(begin());
+      } catch (error) {
+        if (!(error instanceof PageMiss)) throw error;
+        await this.#pageFile.load(error.page);
+      }
+    }
   }
 
   /** Goes on with work whose latest step was `step`. `pausing` is told before each pause. */

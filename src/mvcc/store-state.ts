@@ -18,7 +18,7 @@ export class StoreError extends Error {
 /** What the parts of the store share: its revisions, its index, and where its records are. */
 export class StoreState {
   readonly index = new KeyIndex();
-  readonly counters = new StoreCounters();
+  counters = new StoreCounters();
   /** Records: revision key to KeyValue. */
   readonly records: Bucket;
   /** The marks of compaction. */
@@ -76,6 +76,11 @@ export class StoreState {
 
   unpin(revision: number): void {
     this.#pins.splice(this.#pins.indexOf(revision), 1);
+  }
+
+  /** Whether any read is under way. */
+  get isPinned(): boolean {
+    return this.#pins.length > 0;
   }
 
   /** Whether a read under way needs what compaction at `revision` drops. */

@@ -21,9 +21,9 @@ import { WriteTxn } from "./txn.ts";
  * under way. What throws PageMiss has changed nothing and may be repeated.
  */
 export class Store {
-  readonly #state: StoreState;
+  #state: StoreState;
   readonly #changes = new ChangeList();
-  readonly #compactions: Compactions;
+  #compactions: Compactions;
   #open: WriteTxn | undefined;
 
   /** `restore` must have run before anything else. `compactionBatch`: records of one batch. */
@@ -38,6 +38,19 @@ export class Store {
    */
   restore(attach: (key: Uint8Array, lease: bigint) => void): Slices<void> {
     return restore(this.#state, this.#compactions, attach);
+  }
+
+  /**
+   * Goes on as another one, which must not be used by itself any more. Reads under way go on in the
+   * old records; the answer says whether there are any left.
+   */
+  become(other: Store): () => boolean {
+    assert(this.#open === undefined, "no transaction is open");
+    const old = this.#state;
+    this.#state = other.#state;
+    this.#state.counters = old.counters;
+    this.#compactions = other.#compactions;
+    return () => old.isPinned;
   }
 
   /** Main revision of the last finished transaction; 1 when there was none. */

@@ -15,6 +15,8 @@ const SWEEP_BYTES_MAX = 512 * 1024;
 /** What the sweep reads: both may move on between two slices. */
 export interface SweepSource {
   readonly history: History;
+  /** Grows when the history is exchanged for a later one. */
+  readonly generation: number;
   /** Revisions above this one reach synced watchers by themselves. */
   readonly revision: number;
 }
@@ -102,9 +104,9 @@ export class Sweep {
 
   /** Fills the portions. Ends early when the history is compacted or exchanged under it. */
   *read(source: SweepSource): Slices<void> {
-    const { history } = source;
+    const { history, generation } = source;
     const scan = history.scan(this.#at);
-    const isGone = () => source.history !== history || history.compactedRevision > this.#at;
+    const isGone = () => source.generation !== generation || history.compactedRevision > this.#at;
     yield* inSlices(() => isGone() || this.#readSome(scan, source.revision));
     yield* inSlices(() => this.#lookUpSome(source.history));
     for (const portion of this.portions.values()) portion.close(this.#at);

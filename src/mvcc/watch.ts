@@ -37,6 +37,7 @@ export interface WatchCounters {
  */
 export class WatchHub {
   #history: History;
+  #generation = 0;
   readonly #wake: () => void;
   readonly #toldAtOnceMax: number;
   readonly #synced = new WatcherIndex();
@@ -69,6 +70,11 @@ export class WatchHub {
     return this.#history;
   }
 
+  /** See `SweepSource`. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   open(sink: WatchSink): WatchStream {
     this.counters.streams++;
     return new WatchStream(this, sink);
@@ -99,10 +105,14 @@ export class WatchHub {
     }
   }
 
-  /** The store was replaced by a later one, whose revisions were not published. */
+  /**
+   * The history is another, later one from now on (the same object, perhaps, which became another),
+   * whose revisions were not published.
+   */
   restored(history: History): void {
     const published = this.#revision;
     this.#history = history;
+    this.#generation++;
     assert(history.currentRevision >= published, "the restored store is older than what was told");
     this.#revision = history.currentRevision;
     this.#leaveToCatchUp(published + 1);

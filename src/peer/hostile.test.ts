@@ -59,11 +59,19 @@ function request(method: string, path: string, fields: object, body: Uint8Array)
   return Buffer.concat([Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n`), body]);
 }
 
+const PATHS = [
+  "/raft",
+  "/raft/snapshot",
+  "/raft/stream/msgapp/b",
+  "/raft/stream/message/b",
+  "/leases",
+  "/leases/internal",
+  "/members/hashkv",
+  "/members/promote/5",
+  "/members",
+];
 const path = fc.oneof(
-  fc.constantFrom(
-    ...["/raft", "/raft/snapshot", "/raft/stream/msgapp/b", "/raft/stream/message/b"],
-    ...["/leases", "/leases/internal", "/members/hashkv", "/members/promote/5", "/members"],
-  ),
+  fc.constantFrom(...PATHS),
   fc.string({ maxLength: 12 }).map((text) => `/${encodeURIComponent(text)}`),
 );
 const field = fc.oneof(

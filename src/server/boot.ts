@@ -10,12 +10,11 @@ import {
   DurableLog,
   type OpenedWal,
   openWal,
-  PageFile,
+  PageFiles,
   prepareDataDir,
   removeUnfinished,
   SnapshotFiles,
   v2StoreJson,
-  type WalFiles,
   type WalOptions,
   walExists,
 } from "../disk/index.ts";
@@ -28,7 +27,8 @@ import type { Config } from "./config.ts";
 import { type Host, machine } from "./host.ts";
 import { clusterId, memberId } from "../keys/index.ts";
 import { NO_NETWORK } from "./no-network.ts";
-import { newState, restoreState } from "./state.ts";
+import { openPageFile, Received, settlePageFile } from "./received.ts";
+import { maybeDefragment, newState, restoreState } from "./state.ts";
 
 /** A reason not to start that the operator can do something about. */
 export class BootError extends Error {}
@@ -81,20 +81,12 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   const { io, time } = host;
   const isNew = !(await walExists(io, dir.wal));
   let ids: Ids | undefined;
-  const pageFile = await PageFile.open(join(dir.snap, "db"), {
-    io,
-    cacheBytes: config.pageCacheBytes,
-    growthBytes: host.pageGrowthBytes,
-    lock: (fd) => {
-      const locked = host.lock(fd, config.dataDir);
-      // While another process takes the lock this one has nothing else to do.
-      if (isNew) ids = newIds(config);
-      return locked;
-    },
+  const pageFile = await openPageFile(join(dir.snap, "db"), { config, host }, () => {
+    if (isNew) ids = newIds(config);
   });
   await removeUnfinished(dir, io);
-  const db = await pageFile.openDb();
-  await pageFile.secure();
+  const found = { file: pageFile, db: await pageFile.openDb() };
+  const snapshots = snapshotFiles(dir.snap, options, host);
   const meters = new Meters();
   const walOptions = walOptionsFor(dir, options, host, meters);
   const opened = isNew ? undefined : await openWal(walOptions);
@@ -105,10 +97,15 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
     opened?.wal ??
     (await createWal(walOptions, { nodeId: ids.memberId, clusterId: ids.clusterId }));
 
+  const snapshotAt = opened?.snapshot.index ?? 0;
+  const { file, db } = await settlePageFile(found, snapshotAt, { snapshots, config, host });
+  await file.secure();
+  const files = new PageFiles(file, (text) => logger.warn(text));
   const parts = { config, logger, ids, time, onRevision: options.onRevision };
   const state = newState(db, parts);
   logQuota(state, config, logger);
-  await restoreState(state, pageFile, db, parts);
+  await maybeDefragment(file, db, parts);
+  await restoreState(state, file, db, parts);
   checkDirectory(state, db, opened, ids);
   const { storage, snapshotIndex } = await restoreLog(state, opened);
   const node = newNode(ids, storage, snapshotIndex, options, host);
@@ -116,8 +113,9 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   if (storage.lastIndex === 0)
     node.bootstrap([{ id: ids.memberId, context: bootstrapContext(ids, config) }]);
   const ports: Ports = {
-    log: newLog(wal, dir.snap, options, host),
-    pageFile,
+    log: new DurableLog(wal, snapshots),
+    pageFile: files,
+    received: new Received({ parts, host, snapshots, files }),
     connect: options.connect ?? (() => NO_NETWORK),
     time,
     lines: logger,
@@ -305,17 +303,15 @@ function bootstrapContext(ids: Ids, config: Config): Uint8Array {
   return textToBytes(memberToJson(member, { withId: true }));
 }
 
-function newLog(
-  wal: WalFiles,
-  snapDir: string,
+function snapshotFiles(
+  directory: string,
   { config, logger }: BootOptions,
   { io }: Host,
-): DurableLog {
-  const snapshots = new SnapshotFiles({
-    directory: snapDir,
+): SnapshotFiles {
+  return new SnapshotFiles({
+    directory,
     io,
     kept: config.snapshotsMax,
     warn: (text) => logger.warn(text),
   });
-  return new DurableLog(wal, snapshots);
 }

@@ -3,7 +3,7 @@ import { textToBytes } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
 import { formatBytes } from "../cli/index.ts";
 import { Members } from "../cluster/index.ts";
-import { defragment, type PageFile, runWithPages, withPages } from "../disk/index.ts";
+import { defragment, type PageFile, withPages } from "../disk/index.ts";
 import { Lessor } from "../lease/index.ts";
 import { Slicer, type TimePort } from "../member/index.ts";
 import { type ChangeList, Store } from "../mvcc/index.ts";
@@ -89,25 +89,24 @@ export async function restoreState(
   state: State,
   pageFile: PageFile,
   db: Db,
-  { config, logger, time }: StateParts,
+  { time }: StateParts,
 ): Promise<void> {
-  await runWithPages(pageFile, () => db.recoverFreePages());
-  await maybeDefragment(pageFile, db, config, logger);
-  await withPages(pageFile, () => state.members.restore());
-  await withPages(pageFile, () => state.lessor.restore());
   const slicer = Slicer.alone({ time, pageFile });
+  await slicer.runAgain(() => db.recoverFreePages());
+  await withPages(pageFile, () => state.members.restore());
+  await slicer.runAgain(() => state.lessor.restore());
   await slicer.run(state.store.restore((key, lease) => state.lessor.attach(lease, key)));
   await withPages(pageFile, () => state.restore());
 }
 
 /** Gives free pages back before anything is served, where that is asked for and worth it. */
-async function maybeDefragment(
+export async function maybeDefragment(
   pageFile: PageFile,
   db: Db,
-  { bootstrapDefragThresholdMb }: Config,
-  logger: Logger,
+  { config: { bootstrapDefragThresholdMb }, logger, time }: StateParts,
 ): Promise<void> {
   if (bootstrapDefragThresholdMb === 0) return;
+  await Slicer.alone({ time, pageFile }).runAgain(() => db.recoverFreePages());
   const threshold = bootstrapDefragThresholdMb * 1024 * 1024;
   const size = db.sizeInPages * db.pageSize;
   const free = db.freePages * db.pageSize;
