@@ -22,6 +22,7 @@ export interface LeadershipOptions {
   readonly text: TextPort;
   readonly tickMs: number;
   readonly electionMs: number;
+  readonly preVote: boolean;
   readonly requestTimeoutMs: number;
   readonly isStopped: () => boolean;
   /** Raft was told something: it may have work to hand out. */
@@ -125,11 +126,12 @@ export class Leadership {
    * The process of a member is gone. If it led, there is no need to wait for what can only be
    * silence: this member asks the others whether they see it, too. Those that still hear of the
    * leader refuse (PreVote, CheckQuorum), and then nothing has happened. The candidates begin one
-   * after the other, so that they do not take each other's votes.
+   * after the other, so that they do not take each other's votes. Without PreVote asking would
+   * force a new term on a leader that lives.
    */
   gone(id: bigint): void {
-    const { state, memberId, node, wake, electionMs } = this.#options;
-    if (id !== this.leader || this.isOwn) return;
+    const { state, memberId, node, wake, electionMs, preVote } = this.#options;
+    if (id !== this.leader || this.isOwn || !preVote) return;
     const voters = state.members.list().filter((member) => !member.isLearner && member.id !== id);
     const rank = voters.findIndex((member) => member.id === memberId);
     if (rank < 0) return;

@@ -97,7 +97,8 @@ export class LogKeeper {
     meters.snapshotSave.observe((time.now() - begun) / 1000);
     await log.release(index);
     storage.compact(Math.max(1, this.#catchUpFrom(index)));
-    this.#snapshotIndex = index;
+    // One of the leader may have come in while this one was written.
+    this.#snapshotIndex = Math.max(this.#snapshotIndex, index);
     this.#logged.release(index);
     this.#saving = undefined;
     lines.info("saved snapshot", { "snapshot-index": index });

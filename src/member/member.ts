@@ -39,6 +39,7 @@ import { SpaceKeeper } from "./space-keeper.ts";
 export interface MemberConfig {
   readonly tickMs: number;
   readonly electionMs: number;
+  readonly preVote: boolean;
   /** Whether a member that restarts may campaign sooner (`--initial-election-tick-advance`). */
   readonly electionTickAdvance: boolean;
   readonly requestBytesMax: number;
@@ -312,6 +313,7 @@ export class Member {
       feed: () => this.#feed(),
       sendSnapshot: (message) => this.#node.reportSnapshot(message.to, "failed"),
       install: () => Promise.reject(new Error("snapshots are not received yet")),
+      wake: () => this.#wake(),
       onFatal: (error) => this.#fatal(error),
     });
   }
@@ -375,7 +377,7 @@ export class Member {
   confState(): ConfState {
     const ids = (isLearner: boolean) =>
       this.state.members
-        .list()
+        .allKnown()
         .filter((member) => member.isLearner === isLearner)
         .map(({ id }) => id);
     return { ...EMPTY_CONF_STATE, voters: ids(false), learners: ids(true) };

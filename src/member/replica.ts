@@ -1,11 +1,15 @@
-import { assert } from "../base/index.ts";
 import { type Entry, MESSAGE_TYPE, type Message, type Snapshot } from "../proto/index.ts";
 import type { MemoryStorage, RawNode, ReadState, Ready, SoftState } from "../raft/index.ts";
+import { compacted } from "./outgoing.ts";
 import type { LogPort, NetworkPort } from "./ports.ts";
 
 /** What other members sent since the last turn; more is dropped, and raft sends it again. */
 const ARRIVED_MAX = 10_000;
 const ARRIVED_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Messages and bytes that one turn takes in: more would hold the loop for long. */
+const TURN_MESSAGES_MAX = 1000;
+const TURN_BYTES_MAX = 2 * 1024 * 1024;
 
 /** Proposals of other members that wait here until it is known who leads; more are dropped. */
 const HELD_MAX = 1000;
@@ -29,6 +33,8 @@ export interface ReplicaOptions {
   readonly sendSnapshot: (message: Message) => void;
   /** Makes a snapshot of the leader durable and the state it; with `storage`. */
   readonly install: (snapshot: Snapshot) => Promise<void>;
+  /** There is more to do than one turn should. */
+  readonly wake: () => void;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -93,10 +99,25 @@ export class Replica {
 
   #deliver(): void {
     if (this.#arrived.length === 0) return;
-    const messages = this.#arrived;
+    for (const m of this.#takeArrived()) this.#step(m);
+    if (this.#arrived.length > 0) this.#options.wake();
+  }
+
+  /** The oldest of what arrived: at least one message, and no more than is good for a turn. */
+  #takeArrived(): readonly Message[] {
+    let count = 0;
+    let bytes = 0;
+    for (const m of this.#arrived) {
+      const size = sizeOf(m);
+      if (count > 0 && (count >= TURN_MESSAGES_MAX || bytes + size > TURN_BYTES_MAX)) break;
+      bytes += size;
+      count++;
+    }
+    this.#arrivedBytes -= bytes;
+    if (count < this.#arrived.length) return this.#arrived.splice(0, count);
+    const all = this.#arrived;
     this.#arrived = [];
-    this.#arrivedBytes = 0;
-    for (const m of messages) this.#step(m);
+    return all;
   }
 
   #step(m: Message): void {
@@ -115,13 +136,9 @@ export class Replica {
   /** Tries once more what waited for a leader. */
   releaseHeld(): void {
     const messages = this.#held;
-    this.forgetHeld();
-    for (const m of messages) this.#step(m);
-  }
-
-  forgetHeld(): void {
     this.#held = [];
     this.#heldBytes = 0;
+    for (const m of messages) this.#step(m);
   }
 
   #obey(ready: Ready): void {
@@ -135,7 +152,7 @@ export class Replica {
       else if (m.type === MESSAGE_TYPE.snap) this.#options.sendSnapshot(m);
       else messages.push(m);
     }
-    if (messages.length > 0) this.#options.network.send(messages);
+    this.#send(messages);
     if (append !== undefined) this.#append(append, ready);
     if (softState !== undefined) this.#options.onSoftState(softState);
     if (readStates.length > 0) this.#options.onReadStates(readStates);
@@ -147,14 +164,17 @@ export class Replica {
     const { snapshot } = ready;
     this.#writes++;
     if (snapshot !== undefined) {
-      assert(this.#installing === undefined, "one snapshot at a time");
+      // A leader may send a newer one while the one before is being installed.
       this.#installing = this.#written.then(() => this.#options.install(snapshot));
     }
+    const installing = this.#installing;
     const written =
-      this.#installing === undefined
-        ? this.#write(ready)
-        : this.#installing.then(() => this.#write(ready));
-    if (snapshot !== undefined) void written.then(() => (this.#installing = undefined), ignore);
+      installing === undefined ? this.#write(ready) : installing.then(() => this.#write(ready));
+    if (snapshot !== undefined) {
+      void written.then(() => {
+        if (this.#installing === installing) this.#installing = undefined;
+      }, ignore);
+    }
     this.#written = written.then(
       () => this.#onWritten(m),
       (error: unknown) => this.#fail(error),
@@ -178,8 +198,12 @@ export class Replica {
       if (m.to === this.#options.id) this.#node.step(m);
       else messages.push(m);
     }
-    if (messages.length > 0) this.#options.network.send(messages);
+    this.#send(messages);
     this.#goOn();
+  }
+
+  #send(messages: readonly Message[]): void {
+    if (messages.length > 0) this.#options.network.send(compacted(messages));
   }
 
   #apply({ entries, responses }: Message): void {
