@@ -3,7 +3,7 @@ import { QUOTA_BYTES_ADVISED_MAX, type State } from "../apply/index.ts";
 import { textToBytes } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
 import { formatBytes, formatDuration } from "../cli/index.ts";
-import { idToHex, type Member as ClusterMember, memberToJson } from "../cluster/index.ts";
+import { idToHex, type Member as ClusterMember } from "../cluster/index.ts";
 import {
   createWal,
   type DataDir,
@@ -25,7 +25,7 @@ import type { ConfState } from "../proto/index.ts";
 import { EMPTY_CONF_STATE, MemoryStorage, RawNode } from "../raft/index.ts";
 import type { Config } from "./config.ts";
 import { type Host, machine } from "./host.ts";
-import { clusterId, memberId } from "../keys/index.ts";
+import { type Birth, foundByConfig, writeFounders } from "./birth.ts";
 import { NO_NETWORK } from "./no-network.ts";
 import { openPageFile, Received, settlePageFile } from "./received.ts";
 import { maybeDefragment, newState, restoreState } from "./state.ts";
@@ -36,6 +36,8 @@ export class BootError extends Error {}
 export interface BootOptions {
   readonly config: Config;
   readonly logger: Logger;
+  /** How a member comes to be in a directory that is new; without, as the settings say it. */
+  readonly bear?: () => Promise<Birth>;
   readonly onRevision: (changes: ChangeList) => void;
   readonly flush: () => void;
   /** Links to the other members; without, the member can only be alone. */
@@ -46,13 +48,11 @@ export interface BootOptions {
 export interface Booted {
   readonly member: Member;
   readonly store: Store;
+  /** Whether the cluster begins now. */
   readonly isNew: boolean;
 }
 
-interface Ids {
-  readonly memberId: bigint;
-  readonly clusterId: bigint;
-}
+type Ids = Birth["ids"];
 
 /** `quota`-independent bounds of raft (etcd: `maxSizePerMsg`, `maxInflightMsgs`). */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
@@ -80,10 +80,13 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   const { config, logger } = options;
   const { io, time } = host;
   const isNew = !(await walExists(io, dir.wal));
-  let ids: Ids | undefined;
+  const bear = options.bear ?? (async () => foundByConfig(config));
+  let born: Promise<Birth> | undefined;
   const pageFile = await openPageFile(join(dir.snap, "db"), { config, host }, () => {
-    if (isNew) ids = newIds(config);
+    if (isNew) born = bear();
+    born?.catch(() => {});
   });
+  let birth = await born;
   await removeUnfinished(dir, io);
   const found = { file: pageFile, db: await pageFile.openDb() };
   const snapshots = snapshotFiles(dir.snap, options, host);
@@ -92,7 +95,9 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   const opened = isNew ? undefined : await openWal(walOptions);
   if (opened?.repaired !== undefined)
     logger.warn("repaired a torn write of the log", opened.repaired);
-  ids = opened === undefined ? (ids ?? newIds(config)) : idsOf(opened);
+  const ids = opened === undefined ? birth!.ids : idsOf(opened);
+  // A log that a crash left without its first entry: the member is born again, as the same one.
+  if (opened?.lastIndex === 0 && opened.snapshot.index === 0) birth = await bornAgain(ids, bear);
   const wal =
     opened?.wal ??
     (await createWal(walOptions, { nodeId: ids.memberId, clusterId: ids.clusterId }));
@@ -109,9 +114,8 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   checkDirectory(state, db, opened, ids);
   const { storage, snapshotIndex } = await restoreLog(state, opened);
   const node = newNode(ids, storage, snapshotIndex, options, host);
-  // Also a log that a crash left without its first entry.
-  if (storage.lastIndex === 0)
-    node.bootstrap([{ id: ids.memberId, context: bootstrapContext(ids, config) }]);
+  if (birth !== undefined) state.members.expect(birth.members);
+  if (birth?.isFounder) writeFounders(node, birth);
   const ports: Ports = {
     log: new DurableLog(wal, snapshots),
     pageFile: files,
@@ -137,12 +141,19 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
     onFatal: options.onFatal,
     meters,
   });
+  tellStart(options, { ids, isNew });
+  return { member, store: state.store, isNew: birth?.isFounder === true };
+}
+
+function tellStart(
+  { config, logger }: BootOptions,
+  { ids, isNew }: { readonly ids: Ids; readonly isNew: boolean },
+): void {
   logger.info(isNew ? "created a new member" : "restarting the member", {
     "local-member-id": idToHex(ids.memberId),
     "cluster-id": idToHex(ids.clusterId),
     "data-dir": config.dataDir,
   });
-  return { member, store: state.store, isNew };
 }
 
 function memberConfig(config: Config): MemberConfig {
@@ -178,9 +189,13 @@ function walOptionsFor(
 /** What a pause of 0 between two batches of a compaction stands for, as in etcd. */
 const COMPACTION_PAUSE_MS_DEFAULT = 10;
 
-function newIds(config: Config): Ids {
-  const id = memberId(config.advertisePeerUrls, config.initialClusterToken);
-  return { memberId: id, clusterId: clusterId([id]) };
+async function bornAgain(ids: Ids, bear: () => Promise<Birth>): Promise<Birth> {
+  const birth = await bear();
+  if (birth.ids.memberId === ids.memberId && birth.ids.clusterId === ids.clusterId) return birth;
+  const names = (of: Ids) => `member ${idToHex(of.memberId)} of cluster ${idToHex(of.clusterId)}`;
+  throw new BootError(
+    `the log is empty and was begun by ${names(ids)}, but the settings are of ${names(birth.ids)}`,
+  );
 }
 
 function idsOf(opened: OpenedWal): Ids {
@@ -214,12 +229,6 @@ function logQuota({ quota }: State, { quotaBytes }: Config, logger: Logger): voi
 function checkDirectory(state: State, db: Db, opened: OpenedWal | undefined, ids: Ids): void {
   if (db.bucket("auth").get(textToBytes("authEnabled"))?.[0] === 1) {
     throw new BootError("the directory has authentication enabled, which is not supported yet");
-  }
-  const others = state.members.list().filter((member) => member.id !== ids.memberId);
-  if (others.length > 0) {
-    throw new BootError(
-      `the directory belongs to a cluster of ${others.length + 1} members, which is not supported yet`,
-    );
   }
   if (state.members.isRemoved(ids.memberId)) {
     throw new BootError("this member was removed from its cluster");
@@ -289,18 +298,6 @@ function newNode(
       error: (text) => logger.error(text),
     },
   });
-}
-
-/** The first entry of a log names the member itself. */
-function bootstrapContext(ids: Ids, config: Config): Uint8Array {
-  const member = {
-    id: ids.memberId,
-    peerUrls: config.advertisePeerUrls,
-    isLearner: false,
-    name: config.name,
-    clientUrls: [],
-  };
-  return textToBytes(memberToJson(member, { withId: true }));
 }
 
 function snapshotFiles(

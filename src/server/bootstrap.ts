@@ -26,7 +26,6 @@ export function checkBootstrap(config: Config): void {
   }
   checkOwnUrls(config, own);
   checkUnique(members);
-  if (members.size > 1) throw refusal("clusters of more than one member are not supported yet");
 }
 
 const refusal = (message: string): FlagError => new FlagError(message, "start");
