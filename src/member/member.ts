@@ -231,7 +231,7 @@ export class Member {
       now: () => this.now(),
       lines: this.#ports.lines,
       // A revoke that another leader proposed could meet a lease that was renewed there.
-      propose: (field, request, waiter) => this.#propose(field, request, waiter, true),
+      propose: (field, request, waiter) => this.#proposeAsLeader(field, request, waiter),
       retryMs: this.requestTimeoutMs,
     });
   }
@@ -385,17 +385,29 @@ export class Member {
 
   /** Takes a request through the log. `request` is copied. The waiter hears the outcome once. */
   propose(field: number, request: Uint8Array, waiter: ProposalWaiter): void {
-    this.#propose(field, request, waiter, false);
+    this.#propose(field, request, waiter);
   }
 
-  #propose(field: number, request: Uint8Array, waiter: ProposalWaiter, byLeader: boolean): void {
+  #proposeAsLeader(field: number, request: Uint8Array, waiter: ProposalWaiter): void {
+    const term = this.#leadsIn();
+    if (term === undefined) waiter.fail(fail("notLeader"));
+    else this.#propose(field, request, waiter, term);
+  }
+
+  /** The term in which this member leads, if raft says so at this very moment. */
+  #leadsIn(): number | undefined {
+    const { term, softState } = this.#node.status();
+    return softState.role === "leader" ? term : undefined;
+  }
+
+  #propose(field: number, request: Uint8Array, waiter: ProposalWaiter, ledIn?: number): void {
     if (this.#stopped) {
       waiter.fail(fail("stopped"));
       return;
     }
     const refusal = this.#isBehind(field)
       ? fail("tooManyRequests")
-      : this.#proposals.add(field, request, waiter, this.now(), byLeader);
+      : this.#proposals.add(field, request, waiter, this.now(), ledIn);
     if (refusal === undefined) this.#wake();
     else waiter.fail(refusal);
   }
@@ -668,7 +680,7 @@ export class Member {
     if (!this.#canFeed()) return;
     this.#changes.offer((change) => this.#node.proposeConfChange(change));
     if (!this.#proposals.hasGathered || this.#replica.isWriting) return;
-    this.#proposals.offer(this.leadership.role, (datas) => this.#node.propose(datas));
+    this.#proposals.offer(this.#leadsIn(), (datas) => this.#node.propose(datas));
   }
 
   /** A member alone in its cluster elects itself as soon as it has applied who is in it. */

@@ -1,7 +1,7 @@
 import type { Applied } from "../apply/index.ts";
 import { Arena, assert } from "../base/index.ts";
 import { encodeInternalRequest, type Failure, fail } from "../proto/index.ts";
-import type { Refusal, Role } from "../raft/index.ts";
+import type { Refusal } from "../raft/index.ts";
 import type { Meters } from "./meters.ts";
 
 /** Whoever waits for the answer to a proposal. Exactly one of the two is called, once. */
@@ -17,8 +17,8 @@ interface Pending {
   readonly field: number;
   readonly waiter: ProposalWaiter | undefined;
   readonly since: number;
-  /** To be proposed by a leader only: what it goes by must not outlive its lead. */
-  readonly byLeader: boolean;
+  /** To be proposed in this term of a leader only: what it goes by must not outlive its lead. */
+  readonly ledIn: number | undefined;
   /** The entry's data, until raft has it. */
   data: Uint8Array | undefined;
 }
@@ -94,7 +94,7 @@ export class Proposals {
     request: Uint8Array,
     waiter: ProposalWaiter | undefined,
     now: number,
-    byLeader = false,
+    ledIn?: number,
   ): Failure | undefined {
     if (this.#pending.size >= PENDING_MAX || this.#gatheredBytes > PENDING_BYTES_MAX) {
       return fail("tooManyRequests");
@@ -103,7 +103,7 @@ export class Proposals {
     const id = { member: this.#options.member, sequence };
     const data = encodeInternalRequest(this.#arena, field, request, id);
     if (data.length > this.#options.requestBytesMax) return fail("requestTooLarge");
-    const pending = { sequence, field, waiter, since: now, byLeader, data };
+    const pending = { sequence, field, waiter, since: now, ledIn, data };
     this.#pending.set(sequence, pending);
     this.#gathered.push(pending);
     this.#gatheredBytes += data.length;
@@ -112,13 +112,14 @@ export class Proposals {
 
   /**
    * Offers what has gathered to raft, in order of arrival; of very much, a part: at least one
-   * request. What raft refuses has failed.
+   * request. What raft refuses has failed. `leadsIn`: the term, where this member leads.
    */
-  offer(role: Role, propose: (datas: Uint8Array[]) => Refusal | undefined): void {
+  offer(leadsIn: number | undefined, propose: (datas: Uint8Array[]) => Refusal | undefined): void {
     const taken = this.#take();
     const datas: Uint8Array[] = [];
     for (const pending of taken) {
-      if (pending.byLeader && role !== "leader") this.#fail(pending, fail("notLeader"));
+      const { ledIn } = pending;
+      if (ledIn !== undefined && ledIn !== leadsIn) this.#fail(pending, fail("notLeader"));
       else if (pending.data !== undefined) datas.push(pending.data);
       pending.data = undefined;
     }

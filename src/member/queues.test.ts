@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Applied } from "../apply/index.ts";
 import { textToBytes } from "../base/index.ts";
 import { type Failure, fail, InternalRequest, REQUEST } from "../proto/index.ts";
-import type { Refusal, Role } from "../raft/index.ts";
+import type { Refusal } from "../raft/index.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 
@@ -19,10 +19,10 @@ function newProposals(requestBytesMax = 1000): Proposals {
   });
 }
 
-/** What is offered to raft at once, by a leader or a follower. */
-function take(proposals: Proposals, role: Role = "leader"): Uint8Array[] {
+/** What is offered to raft at once, by the leader of a term or by a follower. */
+function take(proposals: Proposals, leadsIn: number | undefined = 2): Uint8Array[] {
   let taken: Uint8Array[] = [];
-  proposals.offer(role, (datas) => {
+  proposals.offer(leadsIn, (datas) => {
     taken = datas;
     return undefined;
   });
@@ -122,19 +122,26 @@ test("what raft drops has failed", () => {
   const proposals = newProposals();
   const waiter = recorder();
   proposals.add(REQUEST.put, textToBytes("a"), waiter, 0);
-  proposals.offer("leader", () => "proposal dropped" as Refusal);
+  proposals.offer(2, () => "proposal dropped" as Refusal);
   assert.deepEqual(waiter.told, ["raft proposal dropped"]);
   assert.equal(proposals.pendingCount, 0);
 });
 
-test("what only a leader may propose is not handed to another one", () => {
-  const proposals = newProposals();
-  const [revoke, put] = [recorder(), recorder()];
-  proposals.add(REQUEST.leaseRevoke, textToBytes("r"), revoke, 0, true);
-  proposals.add(REQUEST.put, textToBytes("p"), put, 0);
-  assert.equal(take(proposals, "follower").length, 1);
-  assert.deepEqual(revoke.told, ["etcdserver: not leader"]);
-  assert.deepEqual(put.told, []);
+test("what a leader proposes by its own knowledge is not handed to another, nor kept for later", () => {
+  for (const leadsIn of [undefined, 4]) {
+    const proposals = newProposals();
+    const [revoke, put] = [recorder(), recorder()];
+    proposals.add(REQUEST.leaseRevoke, textToBytes("r"), revoke, 0, 2);
+    proposals.add(REQUEST.put, textToBytes("p"), put, 0);
+    let taken = 0;
+    proposals.offer(leadsIn, (datas) => {
+      taken = datas.length;
+      return undefined;
+    });
+    assert.equal(taken, 1);
+    assert.deepEqual(revoke.told, [fail("notLeader").message]);
+    assert.deepEqual(put.told, []);
+  }
 });
 
 test("ids are the member's part and a counter (etcd pkg/idutil)", () => {
