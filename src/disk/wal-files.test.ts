@@ -148,6 +148,25 @@ test("a full segment is cut and named after its first entry; old ones go on rele
   assert.deepEqual((await reopenedEntries(again.wal, options))[0]?.index, 56);
 });
 
+test("what nobody waited for goes into the segment that ends, also when it was full at the start", async () => {
+  const directory = newDirectory();
+  const wal = await createWal({ directory }, metadata);
+  await save(wal, entry(1), entry(2, 300));
+  await wal.close();
+  const again = await openWal({ directory, segmentBytes: 200 });
+  const hardState = { term: 2, vote: 0n, commit: 2 };
+  await again.wal.append({ entries: [], hardState, mustSync: false });
+  await save(again.wal, entry(3));
+  await again.wal.close();
+  const { entries, opened } = await reopened({ directory });
+  assert.deepEqual(
+    entries.map(({ index }) => index),
+    [1, 2, 3],
+  );
+  assert.equal(opened.hardState!.commit, 3);
+  assert.equal(names(directory).length, 2);
+});
+
 async function reopenedEntries(wal: WalFiles, options: WalOptions): Promise<Entry[]> {
   await wal.close();
   return (await reopened(options)).entries;

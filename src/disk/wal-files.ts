@@ -328,6 +328,8 @@ export class WalFiles {
 
   /** Ends the tail and goes on in the next segment. A crash at any point leaves a whole log. */
   async #cut(): Promise<void> {
+    // What nobody waits for belongs to this segment, before the checksum that the next begins with.
+    if (this.#encoder.length > 0) await this.#write(this.#tail);
     await this.#tail.truncate();
     this.#next ??= this.#prepareNext();
     const next = (await this.#next) ?? (await openTemporary(this.#options));
