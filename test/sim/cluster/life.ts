@@ -133,6 +133,11 @@ export class Life implements Host, Peer {
           onRevision(changes);
         },
         flush: () => {},
+        connect: (inbox) => {
+          this.#inbox = inbox;
+          this.links = this.#options.links(this, inbox);
+          return this.links;
+        },
         onFatal: (error) => this.#died(error),
       },
       {

@@ -164,11 +164,13 @@ class Run {
     const { cluster } = this;
     const caller = new Caller("judge", cluster);
     const hashes = new Map<string, string>();
+    // Leases may still end meanwhile.
+    const { revision } = cluster.agreement;
     for (const { name } of cluster.machines) {
       const range = encodeMessage(api.RangeRequest, { key: Uint8Array.of(0) });
       const read = await caller.ask(name, "/etcdserverpb.KV/Range", range, SETTLE_MS);
       if (read.code !== 0) cluster.violate(`${name} does not answer a read: ${read.message}`);
-      const request = encodeMessage(api.HashKVRequest, { revision: 0 });
+      const request = encodeMessage(api.HashKVRequest, { revision });
       const path = "/etcdserverpb.Maintenance/HashKV";
       const { code, message, body } = await caller.ask(name, path, request, SETTLE_MS);
       if (code !== 0 || body === undefined) {
