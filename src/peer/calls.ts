@@ -163,14 +163,13 @@ export interface FetchedMembers {
   readonly json: string;
 }
 
-/** Asks each URL for the members of its cluster; an empty list is no answer. */
+/** Asks each URL for the members of its cluster. */
 export function fetchMembers(way: Way): Promise<PeerReply<FetchedMembers>> {
   return ask(way, { method: "GET", path: "/members" }, (reply) => {
     const clusterId = idOf(reply.field("x-etcd-cluster-id") ?? "");
     const json = bytesToText(reply.body);
     const members: unknown = JSON.parse(json);
-    if (clusterId === undefined || !Array.isArray(members) || members.length === 0)
-      return undefined;
+    if (clusterId === undefined || !Array.isArray(members)) return undefined;
     return value({ clusterId, json });
   });
 }

@@ -1,62 +1,84 @@
 import { urlProblem } from "../cli/index.ts";
-import { parseUrlsMap, type UrlsMap } from "../cluster/index.ts";
-import { quoteText } from "../base/index.ts";
+import {
+  hasDuplicateUrl,
+  localNameProblem,
+  parseUrlsMap,
+  type UrlsMap,
+  urlsMapText,
+} from "../cluster/index.ts";
+import type { LogLines } from "../member/index.ts";
 import type { Config } from "./config.ts";
 import { FlagError } from "./flags.ts";
+import { whyUrlsDiffer } from "./same-urls.ts";
 
-/**
- * Whether a new member may be made from these settings. A directory that has a member knows all
- * this itself. Throws FlagError with etcd's texts.
- */
-export function checkBootstrap(config: Config): void {
-  if (config.initialClusterState === "existing") {
-    throw refusal(
-      "joining an existing cluster (--initial-cluster-state=existing) is not supported yet",
-    );
-  }
-  const members = parseUrlsMap(config.initialCluster);
-  for (const url of [...members.values()].flat()) {
+/** Why no member can be made of the settings, in etcd's words. */
+export const refusal = (message: string): FlagError => new FlagError(message, "start");
+
+/** The members that a text such as `--initial-cluster` names. Throws FlagError. */
+export function readNames(text: string): UrlsMap {
+  const names = parseUrlsMap(text);
+  for (const url of [...names.values()].flat()) {
     const problem = urlProblem(url);
     if (problem !== undefined) throw refusal(`error setting up initial cluster: ${problem}`);
   }
-  const own = members.get(config.name);
-  if (own === undefined) {
-    const name = quoteText(config.name);
-    throw refusal(`couldn't find local name ${name} in the initial cluster configuration`);
-  }
-  checkOwnUrls(config, own);
-  checkUnique(members);
+  return names;
 }
 
-const refusal = (message: string): FlagError => new FlagError(message, "start");
+/**
+ * Whether these members may begin a cluster, this one among them (etcd: `VerifyBootstrap`). Throws
+ * FlagError.
+ */
+export async function checkFounding(
+  config: Config,
+  names: UrlsMap,
+  lines: LogLines,
+): Promise<void> {
+  checkLocalName(config, names);
+  await checkOwnUrls(config, names.get(config.name)!, lines);
+  checkUnique(names);
+}
+
+/** The same for members of a cluster that is there (etcd: `VerifyJoinExisting`). */
+export function checkJoining(config: Config, names: UrlsMap): void {
+  checkLocalName(config, names);
+  checkUnique(names);
+  if (config.discovery === undefined) return;
+  throw refusal("discovery URL should not be set when joining existing initial cluster");
+}
+
+function checkLocalName({ name }: Config, names: UrlsMap): void {
+  const problem = localNameProblem(names, name);
+  if (problem !== undefined) throw refusal(problem);
+}
 
 /** What the cluster is told of this member must be what the member says of itself. */
-function checkOwnUrls({ name, advertisePeerUrls: said }: Config, own: readonly string[]): void {
+async function checkOwnUrls(
+  { name, advertisePeerUrls: said }: Config,
+  own: readonly string[],
+  lines: LogLines,
+): Promise<void> {
+  const why = await whyUrlsDiffer(said.toSorted(), own, { lines });
+  if (why === undefined) return;
   const named = (urls: readonly string[]) => urls.map((url) => `${name}=${url}`).join(",");
-  const why =
-    said.length === own.length
-      ? `resolved urls: ${quoteText(said[0]!)} != ${quoteText(own[0]!)}`
-      : `len(${quoteList(said)}) != len(${quoteList(own)})`;
+  const sorted = said.toSorted().join(",");
   const unsaid = own.filter((url) => !said.includes(url));
   if (unsaid.length > 0) {
     throw refusal(
       `--initial-cluster has ${named(unsaid)} but missing from ` +
-        `--initial-advertise-peer-urls=${said.join(",")} (${why})`,
+        `--initial-advertise-peer-urls=${sorted} (${why})`,
     );
   }
   const unnamed = said.filter((url) => !own.includes(url));
-  if (unnamed.length === 0) return;
-  throw refusal(
-    `--initial-advertise-peer-urls has ${unnamed.join(",")} but missing from ` +
-      `--initial-cluster=${named(said)}`,
-  );
+  if (unnamed.length > 0) {
+    throw refusal(
+      `--initial-advertise-peer-urls has ${unnamed.join(",")} but missing from ` +
+        `--initial-cluster=${named(said)}`,
+    );
+  }
+  throw refusal(`failed to resolve ${sorted} to match --initial-cluster=${named(said)} (${why})`);
 }
 
-const quoteList = (texts: readonly string[]): string => `[${texts.map(quoteText).join(" ")}]`;
-
-function checkUnique(members: UrlsMap): void {
-  const urls = [...members.values()].flat();
-  if (new Set(urls).size === urls.length) return;
-  const pairs = [...members].flatMap(([name, own]) => own.map((url) => `${name}=${url}`));
-  throw refusal(`initial cluster ${pairs.toSorted().join(",")} has duplicate url`);
+function checkUnique(names: UrlsMap): void {
+  if (!hasDuplicateUrl(names)) return;
+  throw refusal(`initial cluster ${urlsMapText(names)} has duplicate url`);
 }

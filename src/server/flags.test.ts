@@ -3,7 +3,6 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { type Config, makeConfig } from "./config.ts";
 import { datedNotes } from "./config-checks.ts";
-import { checkBootstrap } from "./bootstrap.ts";
 import { FLAGS, type FlagName } from "./flag-table.ts";
 import { FlagError, HelpRequest, type Note, parseFlags, usage } from "./flags.ts";
 import { logOptions } from "./log-options.ts";
@@ -16,7 +15,7 @@ function refusal(args: readonly string[], env: Environment = {}): string | undef
   try {
     const flags = parseFlags(args, env);
     logOptions(flags);
-    checkBootstrap(makeConfig(flags));
+    makeConfig(flags);
     return undefined;
   } catch (error) {
     if (error instanceof HelpRequest) return "help";
@@ -117,37 +116,6 @@ test("settings that contradict each other are refused with etcd's texts", () => 
     assert.ok(said.startsWith(`1 verify ${text}`), `${args.join(" ")}: ${said}`);
   }
   assert.equal(refusal(["--log-level=x"]), '2 panic unrecognized level: "x"');
-});
-
-test("a new member must be part of its cluster as it says of itself", () => {
-  const cases: readonly (readonly [string, string])[] = [
-    [
-      "b=http://localhost:2380",
-      `couldn't find local name "m" in the initial cluster configuration`,
-    ],
-    ["m", "error setting up initial cluster: URL scheme must be http, https, unix, or unixs: "],
-    [
-      "m=http://localhost:1",
-      "--initial-cluster has m=http://localhost:1 but missing from " +
-        "--initial-advertise-peer-urls=http://localhost:2380 " +
-        '(resolved urls: "http://localhost:2380" != "http://localhost:1")',
-    ],
-    [
-      "m=http://localhost:2380,n=http://localhost:2380",
-      "initial cluster m=http://localhost:2380,n=http://localhost:2380 has duplicate url",
-    ],
-  ];
-  for (const [cluster, text] of cases)
-    assert.equal(refusal(["--name=m", `--initial-cluster=${cluster}`]), `1 start ${text}`);
-  assert.equal(refusal(["--name=m"]), undefined);
-  const two = "m=http://localhost:2380,n=http://localhost:1";
-  assert.equal(refusal(["--name=m", `--initial-cluster=${two}`]), undefined);
-  assert.equal(
-    refusal(["--name=m", "--initial-advertise-peer-urls=http://localhost:1"]),
-    undefined,
-  );
-  // Under the default name the default cluster stays what it is.
-  assert.match(refusal(["--initial-advertise-peer-urls=http://localhost:1"])!, /has default=http/);
 });
 
 test("what cannot be ignored safely is refused, at other than its default", () => {

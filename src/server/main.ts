@@ -4,7 +4,6 @@ import { parseBool } from "../cli/index.ts";
 import { SERVER_VERSION } from "../cluster/index.ts";
 import { nodeFileIo, walExists } from "../disk/index.ts";
 import { Logger, openLogger } from "../observe/index.ts";
-import { checkBootstrap } from "./bootstrap.ts";
 import { type Config, makeConfig } from "./config.ts";
 import { datedNotes, UNADVERTISED } from "./config-checks.ts";
 import type { FileFlags } from "./config-file.ts";
@@ -55,7 +54,6 @@ async function main(argv: readonly string[]): Promise<void> {
   if (config === undefined) return;
   const walDir = config.walDir || join(config.dataDir, "member", "wal");
   const isInitialized = await walExists(nodeFileIo, walDir);
-  if (!isInitialized) checkBootstrap(config);
   logger.info("starting an etcd server", startFields(config, { isInitialized }));
   const die = (error: unknown): never => {
     logger.fatal("stopping: the member cannot go on safely", { error: asError(error) });

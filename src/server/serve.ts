@@ -5,6 +5,7 @@ import { type ChangeList, WatchHub } from "../mvcc/index.ts";
 import { LoopMeter, type Logger } from "../observe/index.ts";
 import { fail } from "../proto/index.ts";
 import { type Limits, METHODS, Pipeline, Service, WatchService } from "../rpc/index.ts";
+import { bear } from "./birth.ts";
 import { type Booted, boot } from "./boot.ts";
 import { type Config, GRPC_OVERHEAD_BYTES } from "./config.ts";
 import { cgroupLimitBytes, MemoryGauge } from "./memory.ts";
@@ -43,6 +44,7 @@ export async function serve(
   const booted = await boot({
     config: { ...config, pageCacheBytes: memory.cacheBytes(config.pageCacheBytes) },
     logger,
+    bear: () => bear(config, logger),
     onRevision: (changes) => onRevision(changes),
     flush: () => flush(),
     onFatal,
