@@ -16,6 +16,8 @@ const USAGE = `usage: quord dev [--members N] [--data-dir DIR] [--port N] [-- FL
   --data-dir quord-dev  where their data and logs are
   --port 2379           for clients of m1; the next is for its peers, the next two are m2's, ...
   -- FLAG...            flags of quord, for every member
+
+A directory that holds a cluster keeps its number of members and its ports.
 `;
 
 const HELP = `kill NAME     end a member at once (kill -9)
@@ -36,12 +38,19 @@ const LOG_TAIL_CHARS = 2_000;
 /** The command line is wrong, or what is there does not fit it. */
 class DevError extends Error {}
 
-interface Options {
+/** What a cluster keeps from run to run: its members know each other by it. */
+interface Shape {
   readonly members: number;
-  readonly dir: string;
   readonly port: number;
+}
+
+interface Options extends Shape {
+  readonly dir: string;
   readonly flags: readonly string[];
 }
+
+const SHAPE_USUAL: Shape = { members: 3, port: 2_379 };
+const SHAPE_FILE = "dev.json";
 
 /** Runs until it is told to stop. Resolves with the exit code of the process. */
 export async function runDev(argv: readonly string[]): Promise<number> {
@@ -64,7 +73,8 @@ function readOptions(argv: readonly string[]): Options | undefined {
   const own = end < 0 ? argv : argv.slice(0, end);
   const values = parse(own);
   if (values.help) return undefined;
-  const [members, port] = [Number(values.members), Number(values.port)];
+  const dir = values["data-dir"];
+  const { members, port } = shapeIn(dir, values);
   if (!(Number.isInteger(members) && members >= 1 && members <= MEMBERS_MAX)) {
     throw new DevError(`--members must be 1 to ${MEMBERS_MAX}`);
   }
@@ -72,7 +82,18 @@ function readOptions(argv: readonly string[]): Options | undefined {
     throw new DevError("--port must be a port with others free behind it");
   }
   const flags = end < 0 ? [] : argv.slice(end + 1);
-  return { members, dir: values["data-dir"], port, flags };
+  return { members, dir, port, flags };
+}
+
+/** As asked for; a directory that holds a cluster is not to be asked for another. */
+function shapeIn(dir: string, asked: { readonly members?: string; readonly port?: string }): Shape {
+  const file = join(dir, SHAPE_FILE);
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Shape) : undefined;
+  const { members, port } = { ...SHAPE_USUAL, ...kept };
+  const shape = { members: Number(asked.members ?? members), port: Number(asked.port ?? port) };
+  if (kept === undefined || (shape.members === members && shape.port === port)) return shape;
+  const flags = `--members ${members} --port ${port}`;
+  throw new DevError(`${dir} holds a cluster of ${flags}: take these, or another --data-dir`);
 }
 
 function parse(argv: readonly string[]) {
@@ -80,9 +101,9 @@ function parse(argv: readonly string[]) {
     const { values } = parseArgs({
       args: [...argv],
       options: {
-        members: { type: "string", default: "3" },
+        members: { type: "string" },
         "data-dir": { type: "string", default: "quord-dev" },
-        port: { type: "string", default: "2379" },
+        port: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
       },
     });
@@ -100,7 +121,7 @@ class Dev {
 
   constructor(options: Options) {
     this.#options = options;
-    this.#checkDir();
+    this.#takeDir();
     const names = Array.from({ length: options.members }, (_, i) => `m${i + 1}`);
     const peerUrl = (i: number) => `http://127.0.0.1:${options.port + 2 * i + 1}`;
     const initialCluster = names.map((name, i) => `${name}=${peerUrl(i)}`).join(",");
@@ -111,9 +132,9 @@ class Dev {
     });
   }
 
-  /** A directory keeps the number of members that it was made for. */
-  #checkDir(): void {
-    const { dir, members } = this.#options;
+  /** One run at a time has the directory. */
+  #takeDir(): void {
+    const { dir, members, port } = this.#options;
     mkdirSync(dir, { recursive: true });
     const names = readdirSync(dir);
     const running = names.filter((name) => name.endsWith(".pid") && isAlive(join(dir, name)));
@@ -122,11 +143,7 @@ class Dev {
         `members of an earlier run are still there: ${running.join(", ")} in ${dir}`,
       );
     }
-    const there = names.filter((name) => /^m\d+$/.test(name)).length;
-    if (there === 0 || there === members) return;
-    throw new DevError(
-      `${dir} holds a cluster of ${there}: take --members ${there}, or another --data-dir`,
-    );
+    writeFileSync(join(dir, SHAPE_FILE), `${JSON.stringify({ members, port })}\n`);
   }
 
   async run(): Promise<number> {

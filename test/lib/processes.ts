@@ -9,8 +9,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { serverProgram, type Kind } from "./binaries.ts";
 import { answers } from "./probe.ts";
 
-/** Below every system's range for outgoing connections, so nobody else is handed these ports. */
-const PORT_FIRST = 23_000;
+/**
+ * Below every system's range for outgoing connections, so nobody else is handed these ports.
+ * Commands that run for long beside others choose other ones.
+ */
+const PORT_FIRST = Number(process.env["QUORD_TEST_PORT_FIRST"] ?? 23_000);
 const PORT_COUNT = 1_000;
 /** A member that has not answered by then never will. */
 const SERVE_TIMEOUT_MS = 60_000;
