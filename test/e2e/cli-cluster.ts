@@ -71,7 +71,8 @@ export async function startCluster(kind: Kind, flags: readonly string[]): Promis
     ids: planned.map(({ id }) => id.toString("hex")),
     clusterId: clusterId.toString("hex"),
   };
-  if (await settle(cluster)) {
+  const numbers = planned.map(({ id }) => id.readBigUInt64BE());
+  if (await settleLeader(members, numbers)) {
     await sleep(Math.max(0, healthyAt - performance.now()));
     return cluster;
   }
@@ -84,22 +85,27 @@ export async function stopCluster({ members }: Cluster3): Promise<void> {
   await Promise.all(members.map((member) => member.kill()));
 }
 
-/** The first member leads, and all are there. False: the term is another than it should be. */
-async function settle({ members, ids }: Cluster3): Promise<boolean> {
+/**
+ * Makes the first member of a new cluster its leader when all are there, always by two transfers,
+ * so that terms are equal. False: the term is another than it should be.
+ */
+export async function settleLeader(
+  members: readonly { readonly endpoint: string }[],
+  ids: readonly bigint[],
+): Promise<boolean> {
   const clients = members.map(({ endpoint }) => new Client(endpoint));
   try {
     await untilAllTold(clients[0]!);
     const { raftTerm, leader } = await status(clients[0]!);
     if (raftTerm !== TERM_FIRST) return false;
-    const at = ids.findIndex((id) => BigInt(`0x${id}`) === leader);
-    // Always two transfers, so that terms are equal.
+    const at = ids.indexOf(leader);
     const by = at === 1 ? 2 : 1;
     const moves = [
       [at, by],
       [by, 0],
     ] as const;
     for (const [from, to] of moves) {
-      const targetID = BigInt(`0x${ids[to]}`);
+      const targetID = ids[to]!;
       await clients[from]!.call(Maintenance.method.moveLeader, { targetID });
       for (const client of clients)
         while ((await status(client)).leader !== targetID) await sleep(10);

@@ -5,20 +5,17 @@
  *
  *   npm run oracle -- [--seed N] [--requests 100000] [--skip GROUP,GROUP] [--only GROUP,GROUP]
  *                     [--scenes quota,periodic,access,coordination,revision|all|none]
- *                     [--peer etcd|quord] [--self]
+ *                     [--peer etcd|quord] [--self] [--members 3]
  *
  * A difference prints the seed, the number of the request, the request and both answers. With
  * `--peer quord` quord is compared with itself, which needs no etcd and proves that it is
  * deterministic; with `--self` etcd is compared with itself, which proves that the comparison is.
+ * With `--members 3` each side is a cluster, and one that does not lead is asked.
  */
-import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { METHODS } from "../../src/rpc/index.ts";
 import type { Kind } from "../lib/binaries.ts";
-import { freshDir } from "../lib/processes.ts";
 import { adminStep, statusStep } from "./admin.ts";
 import { alarmStep } from "./alarms.ts";
 import { badStep } from "./bad.ts";
@@ -27,6 +24,7 @@ import { gatewayStep, pageStep, socketStep } from "./gateway.ts";
 import * as kv from "./kv.ts";
 import { leaseStep, runOut } from "./leases.ts";
 import { SCENES } from "./scenes.ts";
+import { type Maker, single, trios } from "./server.ts";
 import { Session, type Step } from "./session.ts";
 import { Side } from "./side.ts";
 import { Difference, World } from "./world.ts";
@@ -59,6 +57,7 @@ interface Options {
   readonly seed: number;
   readonly requests: number;
   readonly kinds: readonly [Kind, Kind];
+  readonly make: Maker;
   readonly isChosen: (group: string) => boolean;
 }
 
@@ -88,8 +87,7 @@ async function play(
   flags: readonly string[],
   run: (session: Session) => Promise<void>,
 ): Promise<boolean> {
-  const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const start = (kind: Kind) => Side.start(kind, join(freshDir(memory), "data"), flags);
+  const start = (kind: Kind) => Side.start(kind, options.make, flags);
   const sides = await Promise.all([start(options.kinds[0]), start(options.kinds[1])]);
   const serves = (path: string) =>
     !options.kinds.includes("quord") || METHODS.get(path)?.kind !== "later";
@@ -114,8 +112,8 @@ async function play(
   return isEqual;
 }
 
-function chosenScenes(text: string): string[] {
-  const names = Object.keys(SCENES);
+function chosenScenes(text: string, members: string): string[] {
+  const names = Object.keys(SCENES).filter((name) => members === "1" || !SCENES[name]!.isForOne);
   if (text === "all") return names;
   if (text === "none") return [];
   return text === "" ? names.filter((name) => !SCENES[name]!.isLong) : text.split(",");
@@ -131,12 +129,14 @@ async function main(): Promise<number> {
       scenes: { type: "string", default: "" },
       peer: { type: "string", default: "etcd" },
       self: { type: "boolean", default: false },
+      members: { type: "string", default: "1" },
     },
   });
   const [only, skip] = [values.only, values.skip].map((list) => list.split(",").filter(Boolean));
   const options: Options = {
     seed: Number(values.seed),
     requests: Number(values.requests),
+    make: values.members === "3" ? trios() : single,
     kinds: values.self ? ["etcd", "etcd"] : ["quord", values.peer as Kind],
     isChosen: (name) => (only!.length === 0 || only!.includes(name)) && !skip!.includes(name),
   };
@@ -144,7 +144,7 @@ async function main(): Promise<number> {
   if (options.requests > 0) {
     isEqual = await play("random", options, [], (session) => mainScene(session, options));
   }
-  for (const name of isEqual ? chosenScenes(values.scenes) : []) {
+  for (const name of isEqual ? chosenScenes(values.scenes, values.members) : []) {
     const { flags, run } = SCENES[name]!;
     isEqual = (await play(name, options, flags, run)) && isEqual;
   }

@@ -20,8 +20,10 @@ import { Difference } from "./world.ts";
 
 export interface Scene {
   readonly flags: readonly string[];
-  /** Whether it is run when no scene is asked for by name. */
+  /** Left out when no scene is asked for by name. */
   readonly isLong: boolean;
+  /** Left out where each side is a cluster. */
+  readonly isForOne?: boolean;
   readonly run: (session: Session) => Promise<void>;
 }
 
@@ -56,6 +58,8 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   quota: {
     flags: ["--quota-backend-bytes", `${QUOTA_BYTES}`, "--max-request-bytes", `${32 * MIB}`],
     isLong: false,
+    // Members come to the limit one after the other.
+    isForOne: true,
     run: quota,
   },
   periodic: {
@@ -66,6 +70,8 @@ export const SCENES: Readonly<Record<string, Scene>> = {
   access: {
     flags: ["--host-whitelist", "good.example,127.0.0.1", "--cors", ORIGINS.slice(0, 2).join(",")],
     isLong: false,
+    // A text that names the address of the server.
+    isForOne: true,
     run: access,
   },
   coordination: { flags: [], isLong: false, run: coordination },

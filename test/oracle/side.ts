@@ -5,10 +5,7 @@ import { Maintenance, type StatusResponse } from "../lib/api.ts";
 import type { Kind } from "../lib/binaries.ts";
 import { Client } from "../lib/grpc.ts";
 import { FastUnary } from "./fast-unary.ts";
-import { freePort, startMember, type Member, type Ports } from "../lib/processes.ts";
-
-/** Both servers say that they live here, so that their cluster and member ids come out equal. */
-const ADVERTISED: Ports = { client: 2379, peer: 2380 };
+import type { Maker, Server } from "./server.ts";
 
 /** An answer of the JSON gateway or of a plain HTTP endpoint. */
 export interface HttpAnswer {
@@ -37,9 +34,7 @@ export interface HttpOptions {
 
 export class Side {
   readonly kind: Kind;
-  readonly #dir: string;
-  readonly #ports: Ports;
-  #member!: Member;
+  readonly #server: Server;
   #agent = new Agent({ keepAlive: true, maxSockets: 8 });
   /** For streams. */
   client!: Client;
@@ -49,32 +44,20 @@ export class Side {
   readonly #real = new Map<bigint, bigint>();
   readonly #standIn = new Map<bigint, bigint>();
 
-  readonly #flags: readonly string[];
-
-  private constructor(kind: Kind, dir: string, ports: Ports, flags: readonly string[]) {
+  private constructor(kind: Kind, server: Server) {
     this.kind = kind;
-    this.#dir = dir;
-    this.#ports = ports;
-    // Whether etcd reaches the disk is not the question here, and it waits for it every time.
-    this.#flags = kind === "etcd" ? ["--unsafe-no-fsync", ...flags] : flags;
+    this.#server = server;
   }
 
-  static async start(kind: Kind, dir: string, flags: readonly string[] = []): Promise<Side> {
-    const ports = { client: await freePort(), peer: await freePort() };
-    const side = new Side(kind, dir, ports, flags);
-    await side.#start();
+  static async start(kind: Kind, make: Maker, flags: readonly string[] = []): Promise<Side> {
+    const side = new Side(kind, await make(kind, flags));
+    await side.#connect();
     return side;
   }
 
-  async #start(): Promise<void> {
-    this.#member = await startMember(this.kind, {
-      dir: this.#dir,
-      ports: this.#ports,
-      advertised: ADVERTISED,
-      flags: this.#flags,
-    });
-    this.client = new Client(this.#member.endpoint);
-    this.fast = new FastUnary(this.#member.endpoint);
+  async #connect(): Promise<void> {
+    this.client = new Client(this.endpoint);
+    this.fast = new FastUnary(this.endpoint);
     await this.#settled();
   }
 
@@ -88,24 +71,30 @@ export class Side {
   }
 
   async restart(): Promise<void> {
-    await this.stop();
-    await this.#start();
+    this.#disconnect();
+    await this.#server.stop();
+    await this.#server.start();
+    await this.#connect();
   }
 
   async stop(): Promise<void> {
+    this.#disconnect();
+    await this.#server.close();
+  }
+
+  #disconnect(): void {
     this.client.close();
     this.fast.close();
     this.#agent.destroy();
     this.#agent = new Agent({ keepAlive: true, maxSockets: 8 });
-    await this.#member.stop();
   }
 
   alive(): boolean {
-    return this.#member.alive();
+    return this.#server.alive();
   }
 
   log(): string {
-    return this.#member.log();
+    return this.#server.log();
   }
 
   learnLease(standIn: bigint, real: bigint): void {
@@ -125,7 +114,7 @@ export class Side {
 
   /** host:port. */
   get endpoint(): string {
-    return this.#member.endpoint;
+    return this.#server.endpoint;
   }
 
   /** One HTTP/1.1 request, on a connection that is kept for the next. */
@@ -133,11 +122,12 @@ export class Side {
     const { chunks = [""], until, fields = {} } = options;
     const length =
       chunks.length > 1 ? {} : { "content-length": Buffer.byteLength(chunks[0] ?? "") };
+    const [host, port] = this.endpoint.split(":");
     return new Promise((resolve, reject) => {
       const request = httpRequest({
         agent: this.#agent,
-        host: "127.0.0.1",
-        port: this.#ports.client,
+        host,
+        port,
         method,
         path,
         headers: { "content-type": "application/json", ...length, ...fields },
