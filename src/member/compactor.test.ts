@@ -9,6 +9,7 @@ import type { PageFilePort, TimePort } from "./ports.ts";
 import { Slicer } from "./slices.ts";
 
 const KEYS = 30_000;
+const FEW_KEYS = 8000;
 
 /** Time in which every turn is spent, and which goes on when somebody sleeps. */
 class Turns implements TimePort {
@@ -95,4 +96,47 @@ test("a compaction goes on by itself after each rest, though nobody writes", asy
     assert.ok(compactor.isDue || store.compactionsPending === 0, "who is woken has work");
   }
   await compactor.finished(KEYS);
+});
+
+/** How long the rests of a compaction are together, with writes in between or without. */
+async function restOf(options: { busy: boolean; awaited: boolean }): Promise<number> {
+  const store = newStore();
+  for (let i = 0; i < FEW_KEYS; i++) put(store, `key ${i}`);
+  const time = new Turns();
+  const compactor = newCompactor(store, time);
+  assert.equal(store.compact(FEW_KEYS), undefined);
+  if (options.awaited) void compactor.finished(FEW_KEYS);
+  for (let steps = 1; store.compactionsPending > 0; steps++) {
+    if (options.busy) put(store, `key ${steps}`);
+    if (compactor.isDue) await compactor.step(() => {});
+    else await Promise.resolve();
+  }
+  return time.now();
+}
+
+test("a compaction takes its time while others write, unless somebody waits for it", async () => {
+  const quick = await restOf({ busy: false, awaited: false });
+  assert.ok(quick > 0);
+  assert.equal(await restOf({ busy: true, awaited: true }), quick);
+  const calm = await restOf({ busy: true, awaited: false });
+  assert.ok(calm > 3 * quick && calm <= 4 * quick, `${calm} ms, ${quick} ms when nobody writes`);
+});
+
+test("a compaction that goes on for long takes no more time than it must", async () => {
+  const store = newStore();
+  for (let i = 0; i < FEW_KEYS; i++) put(store, `key ${i}`);
+  const time = new Turns();
+  const compactor = newCompactor(store, time);
+  assert.equal(store.compact(FEW_KEYS), undefined);
+  await compactor.step(() => {});
+  await time.sleep(600_000);
+  const rests = new Set<number>();
+  for (let steps = 1; store.compactionsPending > 0; steps++) {
+    put(store, `key ${steps}`);
+    const before = time.now();
+    if (compactor.isDue) await compactor.step(() => {});
+    else await Promise.resolve();
+    rests.add(time.now() - before);
+  }
+  assert.deepEqual(rests, new Set([0, 10]));
 });

@@ -7,6 +7,12 @@ import type { Slicer } from "./slices.ts";
 type Job = ReturnType<Store["runCompaction"]>;
 
 /**
+ * While others write and nobody waits for a compaction, the pauses are so many times as long, but
+ * not for longer than this: then it has to end before there is more to compact.
+ */
+const CALM = { pauses: 4, maxMs: 120_000 };
+
+/**
  * Carries compactions out behind the requests: a batch of records, a pause, the next batch. Each
  * step runs on the ready loop, which alone may write.
  */
@@ -20,6 +26,8 @@ export class Compactor {
   #begunAt = 0;
   #job: Job | undefined;
   #isResting = false;
+  /** The store's revision when the last pause, or the compaction, began. */
+  #revision = 0;
   #waiting: { revision: number; done: () => void }[] = [];
   /** Revision up to which everything superfluous is gone. */
   #finishedRevision = -1;
@@ -55,6 +63,7 @@ export class Compactor {
     const begun = this.#time.now();
     if (this.#job === undefined) {
       this.#begunAt = begun;
+      this.#revision = this.#store.currentRevision;
       this.#job = this.#store.runCompaction();
     }
     const step = this.#job.next();
@@ -83,10 +92,19 @@ export class Compactor {
   #rest(): void {
     // A timer may come a little before its time: what ends the rest is the timer, not the clock.
     this.#isResting = true;
-    void this.#time.sleep(this.#pauseMs).then(() => {
+    void this.#time.sleep(this.#pauseMs * (this.#mayTakeLong() ? CALM.pauses : 1)).then(() => {
       this.#isResting = false;
       this.#wake();
     });
+  }
+
+  /** Whether others write, who are better off when this takes longer. */
+  #mayTakeLong(): boolean {
+    const { currentRevision } = this.#store;
+    const isBusy = currentRevision !== this.#revision;
+    this.#revision = currentRevision;
+    const isEarly = this.#time.now() - this.#begunAt < CALM.maxMs;
+    return isBusy && isEarly && this.#waiting.length === 0;
   }
 
   #finish(revision: number): void {
