@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { constants } from "node:fs";
 import { test } from "node:test";
 import { bytesToHex, Prng } from "../base/index.ts";
 import { BoltError, type Commit, type Db, writeMeta } from "../bolt/index.ts";
@@ -311,6 +312,23 @@ test("a defragmented file ends close behind its last page, and holds what it hel
   await writer.file.close();
   const again = await Writer.open(bound(files));
   sameContent(again.content, writer.content);
+});
+
+test("a long cut is made in pieces, for the log waits for each", async () => {
+  const io = bound(new MemoryFiles());
+  const sizes: number[] = [];
+  const truncate = (fd: number, bytes: number) => {
+    sizes.push(bytes);
+    return io.truncate(fd, bytes);
+  };
+  await (await Writer.open(io)).file.close();
+  await io.truncate(await io.open(PATH, constants.O_RDWR), 20_000_000);
+  const { file, db } = await Writer.open({ ...io, truncate });
+  const before = file.sizeBytes;
+  await file.shrink(db.readInPages);
+  const cuts = sizes.map((bytes, i) => (sizes[i - 1] ?? before) - bytes);
+  assert.ok(cuts.length >= 4 && cuts.every((bytes) => bytes > 0 && bytes <= 4 * 1024 * 1024));
+  assert.ok(file.sizeBytes < 100_000, "nothing is left to be cut");
 });
 
 test("the file keeps what a pinned commit may read, until it is released", async () => {

@@ -27,8 +27,10 @@ import { ReadAhead } from "./read-ahead.ts";
 const PAGE_BYTES = 4096;
 const CACHE_BYTES = 128 * 1024 * 1024;
 export const PAGE_GROWTH_BYTES = 16 * 1024 * 1024;
-/** Cut off at a time: the system may let a sync wait for a long cut. */
+/** Cut off between two commits at most. */
 const CUT_BYTES_MAX = 64 * 1024 * 1024;
+/** Cut off in one call: a write of the log waits for a whole call, about 0.3 ms for each MiB. */
+const CUT_PIECE_BYTES = 4 * 1024 * 1024;
 /** A new file: two metas, an empty tree of buckets, and in bbolt's case a free list. */
 const NEW_PAGES_MAX = 4;
 /** Places to remember pages that were looked at once: some pages share one and displace each other. */
@@ -213,7 +215,9 @@ export class PageFile {
     if (this.#sizeBytes - goal < this.#growthBytes) return;
     this.#commits++;
     try {
-      await this.#resize(goal);
+      while (this.#sizeBytes > goal) {
+        await this.#resize(Math.max(goal, this.#sizeBytes - CUT_PIECE_BYTES));
+      }
     } catch (error) {
       this.#failure = error;
       throw error;
