@@ -95,6 +95,29 @@ test("a snapshot from the leader bridges a gap", () => {
   assert.equal(behind.lastIndex, 50);
 });
 
+test("a later entry may replace what stands in a segment that was not read", () => {
+  // The segment begins at 100; then the end of the log is replaced from 95 on.
+  const later = [95, 96, 97, 98, 99, 100, 101].map((index) => entry(index, 2));
+  const writes = [state(94), entry(100), entry(101), ...later, state(101, 2), snapshot(100, 2)];
+  const recovered = replay([writes], 100)!;
+  assert.equal(recovered.snapshot.index, 100);
+  assert.deepEqual(indices(recovered), [101]);
+  assert.equal(recovered.lastIndex, 101);
+});
+
+test("a snapshot from the leader replaces the entries of another term behind it", () => {
+  const own = [entry(1), entry(2), entry(3), entry(4), state(1)];
+  const received = [...own, snapshot(2, 3), state(2, 3)];
+  assert.equal(replay([received])!.lastIndex, 2);
+  assert.deepEqual(indices(replay([received])!), []);
+  assert.deepEqual(indices(replay([[...received, entry(3, 3)]])!), [3]);
+  // As long as it is not committed, the old log stands, and goes on.
+  assert.equal(replay([[...own, snapshot(2, 3)]])!.lastIndex, 4);
+  assert.equal(replay([[...own, snapshot(2, 3), entry(5)]])!.lastIndex, 5);
+  // The member's own snapshot leaves what is behind it.
+  assert.equal(replay([[...own, state(3), snapshot(2, 1)]])!.lastIndex, 4);
+});
+
 test("a replay that began too late asks for an earlier segment", () => {
   assert.equal(replay([[entry(5), state(4)]], 5), undefined);
   assert.equal(replay([[state(9), entry(10), snapshot(4)]], 10), undefined);

@@ -37,6 +37,8 @@ export interface Recovered {
   readonly placeOf: (index: number) => Place | undefined;
 }
 
+const NO_INDEX = -1;
+
 /** A place as one number: the segment above, the offset in the low 40 bits. */
 const SEGMENT_STEP = 2 ** 40;
 
@@ -57,6 +59,12 @@ export class Replay {
   /** Places of the entries from `#firstIndex` on. */
   readonly #places: number[] = [];
   #firstIndex = 1;
+  /** Where another term begins among them, ascending. */
+  readonly #terms: { readonly index: number; readonly term: number }[] = [];
+  /** What a snapshot from a leader has replaced is never written again. */
+  #replacedTo = 0;
+  /** Index of the record of such a snapshot, until an entry follows it. */
+  #receivedIndex = NO_INDEX;
   readonly #reader = new Reader(new Uint8Array(0));
 
   /** The records that follow are of this segment, the next of the list. */
@@ -104,6 +112,8 @@ export class Replay {
     if (snapshot === undefined || firstSegment === undefined) return undefined;
     if (firstSegment.index > snapshot.index) return undefined;
     this.#checkTerms(snapshot);
+    // Nothing was written yet in place of the entries that it has replaced.
+    if (this.#receivedIndex === snapshot.index) this.#truncate(snapshot.index + 1);
     const lastIndex = this.#lastIndex(snapshot);
     if (commit > lastIndex) {
       const reason = `state.commit ${commit} is out of range [${snapshot.index}, ${lastIndex}]`;
@@ -150,8 +160,7 @@ export class Replay {
       case RECORD.metadata:
         return this.#metadataRecord(bytes.subarray(frame.dataStart, frame.dataEnd), place);
       case RECORD.snapshot:
-        this.#snapshots.push(readWalSnapshot(r));
-        return;
+        return this.#snapshot(readWalSnapshot(r));
       case RECORD.crc:
         return;
       default:
@@ -168,18 +177,42 @@ export class Replay {
     if (type !== ENTRY_TYPE.normal && entry.data.length === 0 && dataBytes < entryBytes(entry)) {
       this.#refuse(`entry ${index} has no data`, place);
     }
-    if (this.#places.length === 0) this.#firstIndex = index;
+    if (index <= this.#replacedTo) {
+      this.#refuse(`entry ${index} stands behind entry ${this.#firstIndex}`, place);
+    }
+    this.#receivedIndex = NO_INDEX;
     const at = index - this.#firstIndex;
-    if (at < 0) this.#refuse(`entry ${index} stands behind entry ${this.#firstIndex}`, place);
-    if (at > this.#places.length) {
+    if (at > this.#places.length && this.#places.length > 0) {
       // Only a snapshot from the leader may bridge a gap, and makes all before it superfluous:
       // `finish` sees whether one does.
-      this.#places.length = 0;
-      this.#firstIndex = index;
+      this.#replacedTo = index - 1;
+    }
+    if (at >= 0 && at <= this.#places.length) {
+      this.#truncate(index);
     } else {
-      this.#places.length = at;
+      // The end that it replaces may begin in a segment that was not read.
+      this.#truncate(this.#firstIndex);
+      this.#firstIndex = index;
     }
     this.#places.push(place);
+    if (this.#terms.at(-1)?.term !== term) this.#terms.push({ index, term });
+  }
+
+  /** Forgets the entries from an index on, which is not before the first of them. */
+  #truncate(index: number): void {
+    this.#places.length = Math.max(0, Math.min(this.#places.length, index - this.#firstIndex));
+    while ((this.#terms.at(-1)?.index ?? -1) >= index) this.#terms.pop();
+  }
+
+  /** A snapshot whose entry is in the log is the member's own, and the entries behind it stand. */
+  #snapshot(meta: SnapshotMeta): void {
+    this.#snapshots.push(meta);
+    const { index, term } = meta;
+    const isWithin = index >= this.#firstIndex && index < this.#firstIndex + this.#places.length;
+    if (!isWithin) return;
+    if (this.#terms.findLast((run) => run.index <= index)!.term !== term) {
+      this.#receivedIndex = index;
+    }
   }
 
   #state(state: HardState, place: number): void {
