@@ -118,8 +118,9 @@ export class State {
   appliedTerm = 0;
   /** The cluster's version went down: the log should get a snapshot, whatever its length. */
   wantsSnapshot = false;
-  /** Up to here the page file was ahead of the log's replay. */
+  /** Up to here the page file was ahead of the log's replay; with the term of that entry. */
   #storedIndex = 0;
+  #storedTerm = 0;
   #confState: ConfState | undefined;
 
   #meta: Bucket;
@@ -151,7 +152,8 @@ export class State {
     const index = this.#meta.get(CONSISTENT_INDEX);
     const term = this.#meta.get(TERM);
     if (index !== undefined) this.#storedIndex = readU64(index);
-    if (term !== undefined) this.appliedTerm = readU64(term);
+    if (term !== undefined) this.#storedTerm = readU64(term);
+    this.appliedTerm = this.#storedTerm;
   }
 
   /**
@@ -168,6 +170,7 @@ export class State {
     this.alarms.become(other.alarms);
     this.#meta = other.#meta;
     this.#storedIndex = other.#storedIndex;
+    this.#storedTerm = other.#storedTerm;
     this.#confState = undefined;
     this.appliedIndex = position.index;
     this.appliedTerm = position.term;
@@ -177,6 +180,10 @@ export class State {
   /** Index up to which the page file holds everything. */
   get storedIndex(): number {
     return this.#storedIndex;
+  }
+
+  get storedTerm(): number {
+    return this.#storedTerm;
   }
 
   /** Whether entries were applied that the page file does not know of. */
@@ -499,6 +506,7 @@ export class State {
       this.#meta.put(CONSISTENT_INDEX, writeU64(this.appliedIndex));
       if (this.appliedTerm > 0) this.#meta.put(TERM, writeU64(this.appliedTerm));
       this.#storedIndex = this.appliedIndex;
+      this.#storedTerm = this.appliedTerm;
     }
     if (this.#confState !== undefined) {
       this.#meta.put(CONF_STATE, textToBytes(confStateJson(this.#confState)));

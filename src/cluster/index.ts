@@ -15,6 +15,7 @@ export {
 } from "./founding.ts";
 export { versionForEntry } from "./log-version.ts";
 export {
+  confStateOf,
   idToHex,
   type Member,
   memberFromJson,

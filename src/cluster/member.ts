@@ -1,3 +1,5 @@
+import { type ConfState, EMPTY_CONF_STATE } from "../proto/index.ts";
+
 /** One member as the cluster knows it. `name` and `clientUrls` stay empty until it has started. */
 export interface Member {
   readonly id: bigint;
@@ -5,6 +7,13 @@ export interface Member {
   readonly isLearner: boolean;
   readonly name: string;
   readonly clientUrls: readonly string[];
+}
+
+/** The configuration that the members are (etcd: `buildConfStateFromV3store`). */
+export function confStateOf(members: readonly Member[]): ConfState {
+  const ids = (isLearner: boolean) =>
+    members.filter((member) => member.isLearner === isLearner).map(({ id }) => id);
+  return { ...EMPTY_CONF_STATE, voters: ids(false), learners: ids(true) };
 }
 
 /** Lower-case hexadecimal without leading zeros: how ids stand in keys, headers and logs. */

@@ -1,4 +1,4 @@
-import type { Entry, HardState, SnapshotMeta } from "../proto/index.ts";
+import type { Entry, HardState, Snapshot, SnapshotMeta } from "../proto/index.ts";
 import type { SnapshotFiles } from "./snapshot-files.ts";
 import type { WalFiles } from "./wal-files.ts";
 
@@ -25,6 +25,13 @@ export class DurableLog {
     await this.#snapshots.save({ meta, data: v2json });
     await this.#wal.saveSnapshot(meta);
     await this.#snapshots.purge(meta.index);
+  }
+
+  /** The same, with the hard state that commits a snapshot of the leader: both last, or neither. */
+  async installSnapshot(snapshot: Snapshot, hardState: HardState): Promise<void> {
+    await this.#snapshots.save(snapshot);
+    await this.#wal.installSnapshot(snapshot.meta, hardState);
+    await this.#snapshots.purge(snapshot.meta.index);
   }
 
   release(index: number): Promise<void> {

@@ -49,6 +49,16 @@ export class SnapshotFiles {
     return join(this.#options.directory, snapDatabaseName(index));
   }
 
+  /** Failures only warn: the next snapshot removes it. */
+  async removeDatabase(index: number): Promise<void> {
+    const { warn } = this.#options;
+    try {
+      await this.#remove([snapDatabaseName(index)]);
+    } catch (error) {
+      warn(`cannot remove a received snapshot: ${(error as Error).message}`);
+    }
+  }
+
   /**
    * Puts a received database in the place of the member's own, which goes when it is closed.
    * Resolves to its path. Throws DiskError.

@@ -226,6 +226,12 @@ export class WalFiles {
     return this.#submit(NOTHING_SYNCED, meta);
   }
 
+  /** Notes the position of a snapshot that the leader sent, and commits it. Rejects with DiskError. */
+  installSnapshot(meta: SnapshotMeta, hardState: HardState): Promise<void> {
+    assert(hardState.commit >= meta.index, "the hard state commits the snapshot");
+    return this.#submit({ ...NOTHING_SYNCED, hardState }, meta);
+  }
+
   /** Removes segments that hold nothing above `index`, but for the newest. Failures only warn. */
   async release(index: number): Promise<void> {
     const { directory, segmentsKept = 5 } = this.#options;

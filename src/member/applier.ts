@@ -9,8 +9,10 @@ import type { Proposals } from "./proposals.ts";
 import type { Slicer } from "./slices.ts";
 import type { SpaceKeeper } from "./space-keeper.ts";
 
+/** Entries, or other work that must not run beside one. */
 interface Batch {
   readonly entries: readonly Entry[];
+  readonly work?: () => Promise<void>;
   readonly done: () => void;
 }
 
@@ -62,6 +64,14 @@ export class Applier {
     this.wake();
   }
 
+  /** Runs work when all that was pushed is applied. Nothing else changes the state meanwhile. */
+  alone(work: () => Promise<void>): Promise<void> {
+    const { promise, resolve } = deferred<void>();
+    this.#queue.push({ entries: [], work, done: resolve });
+    this.wake();
+    return promise;
+  }
+
   /** Sees to whatever is due. */
   wake(): void {
     if (this.#running || this.#isStopped) return;
@@ -89,7 +99,7 @@ export class Applier {
     do {
       const batch = this.#queue.shift();
       if (batch !== undefined) {
-        const applying = this.#apply(batch.entries);
+        const applying = batch.work?.() ?? this.#apply(batch.entries);
         if (applying !== undefined) await applying;
         batch.done();
       }

@@ -58,6 +58,13 @@ export class Compactor {
     return new Promise((done) => this.#waiting.push({ revision, done }));
   }
 
+  /** The store has become another. */
+  restart(): void {
+    this.#job = undefined;
+    if (this.#store.compactionsPending > 0) this.#wake();
+    else this.#finish(this.#store.compactedRevision);
+  }
+
   /** Runs one slice, and rests after the last one of a batch: requests are applied in between. */
   async step(pausing: () => void): Promise<void> {
     const begun = this.#time.now();

@@ -1,6 +1,6 @@
 import type { State } from "../apply/index.ts";
 import { memberToJson, SERVER_VERSION } from "../cluster/index.ts";
-import { type Failure, fail, type Message } from "../proto/index.ts";
+import { type Failure, fail, MESSAGE_TYPE, type Message } from "../proto/index.ts";
 import type { RawNode } from "../raft/index.ts";
 import type { Leadership } from "./leadership.ts";
 import type {
@@ -11,8 +11,10 @@ import type {
   PeerVersion,
   SnapshotSink,
 } from "./ports.ts";
+import type { ReceivedSnapshots } from "./received-snapshots.ts";
 import type { Renewals } from "./renewals.ts";
 import type { Replica } from "./replica.ts";
+import type { SentSnapshots } from "./sent-snapshots.ts";
 import type { Slicer } from "./slices.ts";
 
 /** The parts of a member that answer its peers. */
@@ -24,7 +26,8 @@ export interface InboxParts {
   readonly renewals: Renewals;
   readonly slicer: Slicer;
   readonly caughtUp: () => Promise<Failure | undefined>;
-  readonly receiveSnapshot: (message: Message) => SnapshotSink | Failure;
+  readonly sentSnapshots: SentSnapshots;
+  readonly receivedSnapshots: ReceivedSnapshots;
   readonly promote: (learner: bigint) => Promise<PeerReply<string>>;
   readonly wake: () => void;
 }
@@ -41,6 +44,8 @@ export class Inbox implements PeerInbox {
   }
 
   receive(message: Message): void {
+    // They come with a page file, or not at all.
+    if (message.type === MESSAGE_TYPE.snap) return;
     const { replica, wake } = this.#parts();
     if (replica.receive(message)) wake();
   }
@@ -61,13 +66,14 @@ export class Inbox implements PeerInbox {
   }
 
   reportSnapshot(id: bigint, isOk: boolean): void {
-    const { node, wake } = this.#parts();
+    const { node, sentSnapshots, wake } = this.#parts();
+    sentSnapshots.sent(id, isOk);
     node.reportSnapshot(id, isOk ? "finished" : "failed");
     wake();
   }
 
   receiveSnapshot(message: Message): SnapshotSink | Failure {
-    return this.#parts().receiveSnapshot(message);
+    return this.#parts().receivedSnapshots.receive(message);
   }
 
   membersJson(): string {

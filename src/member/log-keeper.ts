@@ -1,10 +1,17 @@
 import type { State } from "../apply/index.ts";
 import { assert } from "../base/index.ts";
-import type { ConfState, Entry } from "../proto/index.ts";
+import { confStateOf, type Member as ClusterMember } from "../cluster/index.ts";
+import type { Entry } from "../proto/index.ts";
 import type { MemoryStorage } from "../raft/index.ts";
 import { LogMeter } from "./log-meter.ts";
 import type { Meters } from "./meters.ts";
 import type { LogLines, LogPort, TimePort } from "./ports.ts";
+
+/** What a `.snap` file carries for readers of the old store: the members and the version. */
+export type SnapshotData = (members: readonly ClusterMember[], version: string) => Uint8Array;
+
+/** Entries that stay in memory for members that are sent a snapshot; with more, they get another. */
+const HELD_BYTES_MAX = 256 * 1024 * 1024;
 
 export interface LogKeeperOptions {
   readonly state: State;
@@ -15,10 +22,7 @@ export interface LogKeeperOptions {
   readonly meters: Meters;
   /** Index of the newest snapshot record of the log. */
   readonly snapshotIndex: number;
-  /** What a `.snap` file carries for readers of the old store. */
-  readonly snapshotData: () => Uint8Array;
-  /** Who votes and who learns, by what is applied. */
-  readonly confState: () => ConfState;
+  readonly snapshotData: SnapshotData;
   readonly snapshotEntries: number;
   readonly snapshotBytes: number;
   readonly catchUpEntries: number;
@@ -26,6 +30,8 @@ export interface LogKeeperOptions {
   /** Resolves when everything applied before the call is in the durable page file. */
   readonly committed: () => Promise<void>;
   readonly durableIndex: () => number;
+  /** Members are being brought to this index: entries behind it had better stay in memory. */
+  readonly heldIndex: () => number;
   readonly isStopped: () => boolean;
   readonly spawn: (work: Promise<unknown>) => void;
 }
@@ -57,6 +63,7 @@ export class LogKeeper {
 
   /** A snapshot of the leader has taken the place of everything up to the index. */
   restart(index: number): void {
+    assert(this.#saving === undefined, "no snapshot record is being made");
     this.#snapshotIndex = index;
     this.#logged.release(index);
   }
@@ -66,9 +73,11 @@ export class LogKeeper {
     const { appliedIndex, appliedTerm } = state;
     if (this.#saving !== undefined || appliedIndex === this.#snapshotIndex) return;
     const isDue =
+      state.wantsSnapshot ||
       appliedIndex - this.#snapshotIndex > snapshotEntries ||
       this.#logged.bytesAfter(this.#snapshotIndex) > snapshotBytes;
     if (!isDue) return;
+    state.wantsSnapshot = false;
     this.#saving = this.#save(appliedIndex, appliedTerm);
     spawn(this.#saving);
   }
@@ -80,34 +89,35 @@ export class LogKeeper {
 
   /** The page file must hold everything up to the snapshot, durably, before the log says so. */
   async #save(index: number, term: number): Promise<void> {
-    const { storage, log, lines, time, meters, snapshotData } = this.#options;
-    const confState = this.#options.confState();
+    const { storage, log, lines, time, meters, state } = this.#options;
+    const confState = confStateOf(state.members.allKnown());
+    const data = this.#options.snapshotData(state.members.allKnown(), state.members.version);
     await this.#options.committed();
-    // One that came from the leader meanwhile is newer.
-    if (this.#options.isStopped() || this.#snapshotIndex >= index) {
+    if (this.#options.isStopped()) {
       this.#saving = undefined;
       return;
     }
     assert(this.#options.durableIndex() >= index, "the log is released behind the page file only");
-    const data = snapshotData();
     const snapshot = storage.createSnapshot(index, confState, data);
     assert(snapshot !== undefined, "snapshots go forward");
     const begun = time.now();
     await log.saveSnapshot({ ...snapshot.meta, index, term }, data);
     meters.snapshotSave.observe((time.now() - begun) / 1000);
     await log.release(index);
-    storage.compact(Math.max(1, this.#catchUpFrom(index)));
-    // One of the leader may have come in while this one was written.
-    this.#snapshotIndex = Math.max(this.#snapshotIndex, index);
-    this.#logged.release(index);
+    const from = this.#catchUpFrom(index);
+    storage.compact(Math.max(1, from));
+    this.#snapshotIndex = index;
+    this.#logged.release(from);
     this.#saving = undefined;
     lines.info("saved snapshot", { "snapshot-index": index });
   }
 
   /** The entries behind this one stay in memory, for members that are a little behind. */
   #catchUpFrom(snapshotIndex: number): number {
-    const { catchUpEntries, catchUpBytes } = this.#options;
+    const { catchUpEntries, catchUpBytes, heldIndex } = this.#options;
     const within = this.#logged.indexWithin(catchUpBytes);
-    return Math.min(snapshotIndex, Math.max(snapshotIndex - catchUpEntries, within));
+    const from = Math.min(snapshotIndex, Math.max(snapshotIndex - catchUpEntries, within));
+    const held = heldIndex();
+    return this.#logged.bytesAfter(held) > HELD_BYTES_MAX ? from : Math.min(from, held);
   }
 }

@@ -4,19 +4,12 @@ import type { Db } from "../bolt/index.ts";
 import {
   api,
   type ConfChange,
-  type ConfState,
   encodeMessage,
   type Failure,
   fail,
   REQUEST,
 } from "../proto/index.ts";
-import {
-  EMPTY_CONF_STATE,
-  type MemoryStorage,
-  type RawNode,
-  type ReadState,
-  type SoftState,
-} from "../raft/index.ts";
+import type { MemoryStorage, RawNode, ReadState, SoftState } from "../raft/index.ts";
 import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
 import { Compactor } from "./compactor.ts";
@@ -24,15 +17,17 @@ import { HashedImage, PinnedImage } from "./image.ts";
 import { Inbox } from "./inbox.ts";
 import { Leadership } from "./leadership.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { LogKeeper } from "./log-keeper.ts";
+import { LogKeeper, type SnapshotData } from "./log-keeper.ts";
 import { type ChangeWaiter, MemberChanges } from "./member-changes.ts";
 import { Meters } from "./meters.ts";
 import { PageKeeper } from "./page-keeper.ts";
 import type { NetworkPort, PeerReply, Ports } from "./ports.ts";
 import { Proposals, type ProposalWaiter } from "./proposals.ts";
 import { Reads, type ReadWaiter } from "./reads.ts";
+import { ReceivedSnapshots } from "./received-snapshots.ts";
 import { Renewals } from "./renewals.ts";
 import { Replica } from "./replica.ts";
+import { SentSnapshots } from "./sent-snapshots.ts";
 import { Slicer } from "./slices.ts";
 import { SpaceKeeper } from "./space-keeper.ts";
 
@@ -73,8 +68,7 @@ export interface MemberOptions {
   readonly firstSequence: number;
   /** Index of the newest snapshot record of the log. */
   readonly snapshotIndex: number;
-  /** What a `.snap` file carries for readers of the old store. */
-  readonly snapshotData: () => Uint8Array;
+  readonly snapshotData: SnapshotData;
   /**
    * Members to be reached from the start although the state does not know them yet: those who told
    * a joining member of the cluster.
@@ -84,6 +78,8 @@ export interface MemberOptions {
   readonly promote?: (member: Member, learner: bigint) => Promise<PeerReply<string>>;
   /** This member was removed from the cluster for good: the process must stop. */
   readonly onRemoved?: () => void;
+  /** The state became that of a snapshot, and is ahead of the revisions that were told. */
+  readonly onRestored?: () => void;
   /** Replies have been written: let them leave. */
   readonly flush: () => void;
   /** Nothing can be trusted any more: the process must stop, and say why. */
@@ -146,6 +142,10 @@ export class Member {
   readonly #logKeeper: LogKeeper;
   readonly #replica: Replica;
   readonly #applier: Applier;
+  readonly #sentSnapshots: SentSnapshots;
+  readonly #receivedSnapshots: ReceivedSnapshots;
+  /** Those whom the links know. */
+  readonly #peers = new Set<bigint>();
   readonly requestTimeoutMs: number;
   #wakeScheduled = false;
   #readsScheduled = false;
@@ -191,8 +191,10 @@ export class Member {
     this.leases = this.#newLeaseKeeper();
     this.renewals = this.#newRenewals();
     this.space = this.#newSpaceKeeper();
+    this.#sentSnapshots = this.#newSentSnapshots();
     this.#logKeeper = this.#newLogKeeper();
     this.#applier = this.#newApplier();
+    this.#receivedSnapshots = this.#newReceivedSnapshots();
     this.#replica = this.#newReplica();
   }
 
@@ -270,10 +272,43 @@ export class Member {
       meters: this.meters,
       catchUpEntries: config.snapshotCatchUpEntries,
       catchUpBytes: config.snapshotCatchUpBytes,
-      confState: () => this.confState(),
       committed: () => this.committed(),
-      durableIndex: () => this.#pages.durableIndex,
+      durableIndex: () => this.#pages.durable.index,
+      heldIndex: () => this.#sentSnapshots.heldIndex,
       isStopped: () => this.#stopped,
+      spawn: (work) => this.spawn(work),
+    });
+  }
+
+  #newSentSnapshots(): SentSnapshots {
+    return new SentSnapshots({
+      ...this.#options,
+      ...this.#ports,
+      network: this.network,
+      committed: () => this.committed(),
+      durable: () => this.#pages.durable,
+      isStopped: () => this.#stopped,
+      failed: (to) => this.#node.reportSnapshot(to, "failed"),
+      spawn: (work) => this.spawn(work),
+    });
+  }
+
+  #newReceivedSnapshots(): ReceivedSnapshots {
+    return new ReceivedSnapshots({
+      ...this.#options,
+      ...this.#ports,
+      meters: this.meters,
+      pages: this.#pages,
+      compactor: this.#compactor,
+      logKeeper: this.#logKeeper,
+      applier: this.#applier,
+      isStopped: () => this.#stopped,
+      step: (message) => {
+        this.#node.step(message);
+        this.#wake();
+        return this.#node.restoringIndex === message.snapshot!.meta.index;
+      },
+      onInstalled: () => this.#onInstalled(),
       spawn: (work) => this.spawn(work),
     });
   }
@@ -311,8 +346,8 @@ export class Member {
       onAppended: (entries) => this.#logKeeper.add(entries),
       apply: (entries, done) => this.#applier.push(entries, done),
       feed: () => this.#feed(),
-      sendSnapshot: (message) => this.#node.reportSnapshot(message.to, "failed"),
-      install: () => Promise.reject(new Error("snapshots are not received yet")),
+      sendSnapshot: (message) => this.#sentSnapshots.send(message),
+      install: (snapshot, hardState) => this.#receivedSnapshots.install(snapshot, hardState),
       wake: () => this.#wake(),
       onFatal: (error) => this.#fatal(error),
     });
@@ -328,7 +363,8 @@ export class Member {
       renewals: this.renewals,
       slicer: this.slicer,
       caughtUp: () => this.caughtUp(),
-      receiveSnapshot: () => fail("notCapable"),
+      sentSnapshots: this.#sentSnapshots,
+      receivedSnapshots: this.#receivedSnapshots,
       promote: (learner: bigint): Promise<PeerReply<string>> =>
         promote?.(this, learner) ?? Promise.resolve({ kind: "unreached", reason: "not served" }),
       wake: () => this.#wake(),
@@ -371,16 +407,6 @@ export class Member {
 
   get failedProposals(): number {
     return this.#proposals.failed;
-  }
-
-  /** Who votes and who learns, as far as is applied. */
-  confState(): ConfState {
-    const ids = (isLearner: boolean) =>
-      this.state.members
-        .allKnown()
-        .filter((member) => member.isLearner === isLearner)
-        .map(({ id }) => id);
-    return { ...EMPTY_CONF_STATE, voters: ids(false), learners: ids(true) };
   }
 
   /** Takes a request through the log. `request` is copied. The waiter hears the outcome once. */
@@ -460,7 +486,7 @@ export class Member {
   async committed(): Promise<void> {
     const index = this.state.appliedIndex;
     this.#pages.beat();
-    await this.#commitUntil(() => this.#pages.durableIndex >= index);
+    await this.#commitUntil(() => this.#pages.durable.index >= index);
   }
 
   /** Commits without waiting for the beat. */
@@ -510,9 +536,29 @@ export class Member {
   #connect(): void {
     const { firstPeers = [] } = this.#options;
     const members = this.state.members.list();
-    for (const { id, peerUrls } of members.length > 0 ? members : firstPeers) {
-      if (id !== this.ids.memberId) this.network.setPeer(id, peerUrls);
+    for (const peer of members.length > 0 ? members : firstPeers) this.#setPeer(peer);
+  }
+
+  #setPeer({ id, peerUrls }: { readonly id: bigint; readonly peerUrls: readonly string[] }): void {
+    if (id === this.ids.memberId) return;
+    this.#peers.add(id);
+    this.network.setPeer(id, peerUrls);
+  }
+
+  #removePeer(id: bigint): void {
+    this.#peers.delete(id);
+    this.network.removePeer(id);
+  }
+
+  /** The state is that of a snapshot. */
+  #onInstalled(): void {
+    const members = this.state.members.list();
+    for (const id of this.#peers) {
+      if (!members.some((member) => member.id === id)) this.#removePeer(id);
     }
+    for (const member of members) this.#setPeer(member);
+    this.#options.onRestored?.();
+    this.#onApplied();
   }
 
   /**
@@ -600,6 +646,7 @@ export class Member {
     this.#failAll(fail("stopped"));
     this.#options.flush();
     await this.network.stop();
+    await this.#receivedSnapshots.stop();
     await this.#logKeeper.settled();
     await this.#pages.flush();
     await this.#ports.log.close();
@@ -722,12 +769,10 @@ export class Member {
 
   #onMemberChange({ id, error, set, removed }: MemberChange): void {
     this.#changes.settle(id, error);
-    if (set !== undefined && set.id !== this.ids.memberId) {
-      this.network.setPeer(set.id, set.peerUrls);
-    }
+    if (set !== undefined) this.#setPeer(set);
     if (removed === undefined) return;
     // One that was removed itself goes on for a moment, so that the others hear what it has.
-    if (removed !== this.ids.memberId) this.network.removePeer(removed);
+    if (removed !== this.ids.memberId) this.#removePeer(removed);
     else void this.#ports.time.sleep(REMOVED_MS).then(() => this.#options.onRemoved?.());
   }
 

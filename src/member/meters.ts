@@ -63,6 +63,8 @@ export class Meters {
   readonly defragment = new Histogram(exponentialBounds(0.1, 2, 13));
   /** Snapshots sent to clients, from the first byte to the last. */
   readonly snapshotSend = new Histogram(exponentialBounds(0.01, 2, 17));
+  /** Snapshots of leaders that are being installed. */
+  snapshotsApplying = 0;
   readonly snapshotSave = new Histogram(FROM_1_MS);
   readonly hash = new Histogram(FROM_10_MS);
   readonly hashRevision = new Histogram(FROM_10_MS);

@@ -1,6 +1,7 @@
 import type { State } from "../apply/index.ts";
 import { assert } from "../base/index.ts";
 import { type Commit, type Db, PageMiss } from "../bolt/index.ts";
+import type { Member as ClusterMember } from "../cluster/index.ts";
 import type { Meters } from "./meters.ts";
 import type { PageFilePort } from "./ports.ts";
 import type { Slicer } from "./slices.ts";
@@ -9,6 +10,15 @@ import type { Slicer } from "./slices.ts";
 const PENDING_BYTES_MAX = 32 * 1024 * 1024;
 /** Pages moved in one commit so that the file becomes smaller: by itself, and when it was asked. */
 const MOVED_PAGES_MAX = { calm: 64, defragmenting: 256 };
+
+/** A page file as of a commit: the last entry in it, and the cluster as it was then. */
+export interface Position {
+  readonly index: number;
+  readonly term: number;
+  readonly members: readonly ClusterMember[];
+  /** The cluster's version, empty before it is decided. */
+  readonly version: string;
+}
 
 /**
  * Commits the page file on its own beat: what was applied gathers in memory and leaves in one
@@ -25,8 +35,8 @@ export class PageKeeper {
   readonly #onFatal: (error: unknown) => void;
   #writing: Promise<void> | undefined;
   #due = false;
-  /** Everything up to this entry is in the durable page file. */
-  durableIndex: number;
+  /** What the durable page file holds. */
+  #durable: Position;
 
   constructor(options: {
     db: Db;
@@ -46,7 +56,22 @@ export class PageKeeper {
     this.#meters = options.meters;
     this.#now = options.now;
     this.#onFatal = options.onFatal;
-    this.durableIndex = options.state.storedIndex;
+    this.#durable = this.#position();
+  }
+
+  get durable(): Position {
+    return this.#durable;
+  }
+
+  /** The page file has become another, which is durable. */
+  restart(): void {
+    assert(this.#writing === undefined, "no commit is on its way");
+    this.#durable = this.#position();
+  }
+
+  #position(): Position {
+    const { storedIndex: index, storedTerm: term, members } = this.#state;
+    return { index, term, members: members.allKnown(), version: members.version };
   }
 
   /** Whether there is a commit to be made, or one under way to be waited for. */
@@ -113,25 +138,25 @@ export class PageKeeper {
 
   /** The file must know the new pages before anybody reads again: so the write begins in here. */
   *#commit(): Generator<unknown, void, void> {
-    const index = this.#state.storedIndex;
+    const position = this.#position();
     const begun = this.#now();
     yield* this.#shrink();
     const commit = yield* restartable(() => this.#db.commit());
     if (commit === undefined) {
-      this.durableIndex = index;
+      this.#durable = position;
       return;
     }
     const spillMs = this.#now() - begun;
-    const writing = this.#store(commit, index, spillMs);
+    const writing = this.#store(commit, position, spillMs);
     this.#writing = writing.catch((error: unknown) => this.#onFatal(error));
   }
 
-  async #store(commit: Commit, index: number, spillMs: number): Promise<void> {
+  async #store(commit: Commit, position: Position, spillMs: number): Promise<void> {
     const begun = this.#now();
     await this.#file.write(commit);
     this.#measure(spillMs, this.#now() - begun);
     this.#db.committed(commit.txid);
-    this.durableIndex = index;
+    this.#durable = position;
     await this.#file.shrink(this.#db.readInPages);
     this.#writing = undefined;
   }

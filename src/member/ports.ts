@@ -1,6 +1,6 @@
 import type { State } from "../apply/index.ts";
 import type { Commit, Db, PageSource } from "../bolt/index.ts";
-import type { Entry, Failure, HardState, Message, SnapshotMeta } from "../proto/index.ts";
+import type { Entry, Failure, HardState, Message, Snapshot, SnapshotMeta } from "../proto/index.ts";
 
 /**
  * The member's four ways out: disk, network, time and chance. Everything else in this room is
@@ -20,6 +20,11 @@ export interface LogPort {
   }): Promise<void>;
   /** A `.snap` file, then the log's snapshot record, both synced. */
   saveSnapshot(meta: SnapshotMeta, v2json: Uint8Array): Promise<void>;
+  /**
+   * The same for a snapshot that the leader sent, whose page file is there already, with the hard
+   * state that commits it: both last, or neither.
+   */
+  installSnapshot(snapshot: Snapshot, hardState: HardState): Promise<void>;
   /** Segments wholly before the index may be removed. */
   release(index: number): Promise<void>;
   close(): Promise<void>;
@@ -55,6 +60,8 @@ export interface ReceivedPort {
    * when it is damaged.
    */
   open(index: number): Promise<Standby>;
+  /** The file that was finished for an index is not wanted. */
+  discard(index: number): Promise<void>;
 }
 
 /** A page file that arrives. One call at a time; what rejects leaves nothing behind. */

@@ -1,4 +1,11 @@
-import { type Entry, MESSAGE_TYPE, type Message, type Snapshot } from "../proto/index.ts";
+import { assert } from "../base/index.ts";
+import {
+  type Entry,
+  type HardState,
+  MESSAGE_TYPE,
+  type Message,
+  type Snapshot,
+} from "../proto/index.ts";
 import type { MemoryStorage, RawNode, ReadState, Ready, SoftState } from "../raft/index.ts";
 import { compacted } from "./outgoing.ts";
 import type { LogPort, NetworkPort } from "./ports.ts";
@@ -31,8 +38,11 @@ export interface ReplicaOptions {
   readonly feed: () => void;
   /** Sends a `snap` message with what belongs to it. */
   readonly sendSnapshot: (message: Message) => void;
-  /** Makes a snapshot of the leader durable and the state it; with `storage`. */
-  readonly install: (snapshot: Snapshot) => Promise<void>;
+  /**
+   * Makes a snapshot of the leader durable, with the hard state that commits it, and the state and
+   * `storage` what it says.
+   */
+  readonly install: (snapshot: Snapshot, hardState: HardState) => Promise<void>;
   /** There is more to do than one turn should. */
   readonly wake: () => void;
   readonly onFatal: (error: unknown) => void;
@@ -161,11 +171,12 @@ export class Replica {
 
   /** Begins to write what raft wants durable. Writes end in the order in which they began. */
   #append(m: Message, ready: Ready): void {
-    const { snapshot } = ready;
+    const { snapshot, hardState } = ready;
     this.#writes++;
     if (snapshot !== undefined) {
+      assert(hardState !== undefined, "a snapshot is committed");
       // A leader may send a newer one while the one before is being installed.
-      this.#installing = this.#written.then(() => this.#options.install(snapshot));
+      this.#installing = this.#written.then(() => this.#options.install(snapshot, hardState));
     }
     const installing = this.#installing;
     const written =

@@ -185,6 +185,11 @@ export class RawNode {
     step(this.#raft, message({ type: MESSAGE_TYPE.unreachable, to: NONE, from: id }));
   }
 
+  /** Index of the snapshot that the member took and that is not durable yet; 0: there is none. */
+  get restoringIndex(): number {
+    return this.#raft.log.unstable.snapshot?.meta.index ?? 0;
+  }
+
   /** How the sending of a snapshot ended. Must be told for every snapshot message. */
   reportSnapshot(id: bigint, outcome: "finished" | "failed"): void {
     const reject = outcome === "failed";

@@ -3,7 +3,7 @@ import { QUOTA_BYTES_ADVISED_MAX, type State } from "../apply/index.ts";
 import { textToBytes } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
 import { formatBytes, formatDuration } from "../cli/index.ts";
-import { idToHex, type Member as ClusterMember } from "../cluster/index.ts";
+import { confStateOf, idToHex } from "../cluster/index.ts";
 import {
   createWal,
   type DataDir,
@@ -21,8 +21,7 @@ import {
 import { Member, type MemberConfig, Meters, type Ports } from "../member/index.ts";
 import type { ChangeList, Store } from "../mvcc/index.ts";
 import type { Logger } from "../observe/index.ts";
-import type { ConfState } from "../proto/index.ts";
-import { EMPTY_CONF_STATE, MemoryStorage, RawNode } from "../raft/index.ts";
+import { MemoryStorage, RawNode } from "../raft/index.ts";
 import type { Config } from "./config.ts";
 import { type Host, machine } from "./host.ts";
 import { type Birth, foundByConfig, writeFounders } from "./birth.ts";
@@ -39,6 +38,8 @@ export interface BootOptions {
   /** How a member comes to be in a directory that is new; without, as the settings say it. */
   readonly bear?: () => Promise<Birth>;
   readonly onRevision: (changes: ChangeList) => void;
+  /** The state became that of a snapshot: revisions were passed over. */
+  readonly onRestored?: () => void;
   readonly flush: () => void;
   /** Links to the other members; without, the member can only be alone. */
   readonly connect?: Ports["connect"];
@@ -136,8 +137,9 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
     ports,
     firstSequence: (host.wallMs() % 2 ** 40) * 256,
     snapshotIndex,
-    snapshotData: () => v2StoreJson(state.members.list(), state.members.version),
+    snapshotData: v2StoreJson,
     flush: options.flush,
+    ...(options.onRestored !== undefined && { onRestored: options.onRestored }),
     onFatal: options.onFatal,
     meters,
   });
@@ -263,13 +265,6 @@ async function restoreLog(
   for await (const entries of opened.entries()) storage.append(entries);
   state.appliedIndex = index;
   return { storage, snapshotIndex: index };
-}
-
-/** The configuration that the page file's members are (etcd: `buildConfStateFromV3store`). */
-function confStateOf(members: readonly ClusterMember[]): ConfState {
-  const ids = (isLearner: boolean) =>
-    members.filter((member) => member.isLearner === isLearner).map(({ id }) => id);
-  return { ...EMPTY_CONF_STATE, voters: ids(false), learners: ids(true) };
 }
 
 function newNode(

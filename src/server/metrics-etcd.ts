@@ -435,7 +435,7 @@ const ROWS: readonly Row[] = [
     "gauge",
     "etcd_server_snapshot_apply_in_progress_total",
     "1 if the server is applying the incoming snapshot. 0 if none.",
-    () => 0,
+    ({ member }) => member.meters.snapshotsApplying,
   ],
   [
     "gauge",

@@ -48,6 +48,10 @@ export class Received implements ReceivedPort {
       throw error;
     }
   }
+
+  discard(index: number): Promise<void> {
+    return this.#options.snapshots.removeDatabase(index);
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { CLUSTER_VERSION } from "../cluster/index.ts";
 import { MethodStats, type ServerCall } from "../grpc/index.ts";
 import { callType, GrpcServer, Http2Exchange, Web } from "../http/index.ts";
+import type { Member } from "../member/index.ts";
 import { type ChangeList, WatchHub } from "../mvcc/index.ts";
 import { LoopMeter, type Logger } from "../observe/index.ts";
 import { fail } from "../proto/index.ts";
@@ -39,6 +40,7 @@ export async function serve(
 ): Promise<Running> {
   // The state tells of revisions, and replies are flushed, before the servers exist.
   let onRevision = (_changes: ChangeList): void => {};
+  let onRestored = (): void => {};
   let flush = (): void => {};
   const memory = newMemoryGauge(config, logger);
   const booted = await boot({
@@ -46,21 +48,15 @@ export async function serve(
     logger,
     bear: () => bear(config, logger),
     onRevision: (changes) => onRevision(changes),
+    onRestored: () => onRestored(),
     flush: () => flush(),
     onFatal,
   });
   const { member } = booted;
   const hub = new WatchHub(booted.store, () => member.runSoon(() => hub.catchUp()));
   onRevision = (changes) => hub.publish(changes);
-  const watches = new WatchService({
-    hub,
-    ...member.ids,
-    raftTerm: () => member.state.appliedTerm,
-    permit: () => (memory.admits(WATCH_BYTES) ? undefined : fail("tooManyRequests")),
-    random: Math.random,
-    progressIntervalMs: config.watchProgressMs,
-    fragmentBytes: config.requestBytesMax + GRPC_OVERHEAD_BYTES,
-  });
+  onRestored = () => hub.restored(booted.store);
+  const watches = newWatches(hub, { member, memory, config });
   member.every(WATCH_TICK_MS, () => watches.tick(member.now()));
   const service = new Service({
     member,
@@ -105,6 +101,22 @@ export async function serve(
       await member.stop();
     },
   };
+}
+
+function newWatches(
+  hub: WatchHub,
+  parts: { readonly member: Member; readonly memory: MemoryGauge; readonly config: Config },
+): WatchService {
+  const { member, memory, config } = parts;
+  return new WatchService({
+    hub,
+    ...member.ids,
+    raftTerm: () => member.state.appliedTerm,
+    permit: () => (memory.admits(WATCH_BYTES) ? undefined : fail("tooManyRequests")),
+    random: Math.random,
+    progressIntervalMs: config.watchProgressMs,
+    fragmentBytes: config.requestBytesMax + GRPC_OVERHEAD_BYTES,
+  });
 }
 
 /** A limit that was asked for does not lift the one of the machine. */

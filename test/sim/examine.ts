@@ -83,7 +83,7 @@ async function checkSnapFiles(disk: Disk): Promise<void> {
 }
 
 /** The newest commit of the page file is sound. */
-export function checkPages({ member }: Life): void {
+export function checkPages({ member }: Pick<Life, "member">): void {
   const pages = member.db.check();
   toEnd(pages.run());
   assert.deepEqual(pages.problems, []);

@@ -15,7 +15,7 @@ import { SimTime } from "./time.ts";
 export const DIR = dataDirPaths({ dataDir: "/data", walDir: "" });
 
 /** Small, so that everything that happens once in a while happens soon. */
-const CONFIG: Config = {
+export const CONFIG: Config = {
   ...makeConfig(parseFlags(["--name", "sim"], {})),
   electionMs: 500,
   batchIntervalMs: 40,
@@ -26,8 +26,8 @@ const CONFIG: Config = {
   walsMax: 2,
   pageCacheBytes: 32 * 1024,
 };
-const SEGMENT_BYTES = 4 * 1024;
-const PAGE_GROWTH_BYTES = 8 * 1024;
+export const SEGMENT_BYTES = 4 * 1024;
+export const PAGE_GROWTH_BYTES = 8 * 1024;
 
 const LOGGER = new Logger({ level: "fatal" });
 
@@ -146,7 +146,7 @@ export async function live(options: {
 }
 
 /** What a member may die of: a file call that failed. */
-function isOfDisk(error: unknown): boolean {
+export function isOfDisk(error: unknown): boolean {
   return error instanceof DiskError || (error instanceof Error && "syscall" in error);
 }
 

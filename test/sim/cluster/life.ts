@@ -123,6 +123,7 @@ export class Life implements Host, Peer {
     const { config, seed, begun } = this.#options;
     const random = new Prng(seed);
     let onRevision = (_changes: ChangeList): void => {};
+    let onRestored = (): void => {};
     const { member, store, isNew } = await bootIn(
       DIR,
       {
@@ -132,6 +133,7 @@ export class Life implements Host, Peer {
           this.#options.revised(changes);
           onRevision(changes);
         },
+        onRestored: () => onRestored(),
         flush: () => {},
         connect: (inbox) => {
           this.#inbox = inbox;
@@ -154,6 +156,7 @@ export class Life implements Host, Peer {
     begun(member);
     const hub = new WatchHub(store, () => member.runSoon(() => hub.catchUp()));
     onRevision = (changes) => hub.publish(changes);
+    onRestored = () => hub.restored(store);
     const pipeline = new Pipeline(this.#service(member, hub, random));
     member.every(config.electionMs, () => pipeline.lookForLeader());
     member.start();
