@@ -39,6 +39,8 @@ export interface LifeOptions {
   /** A member that has begun: it is observed from its first entry on. */
   readonly begun: (member: Member) => void;
   readonly revised: (changes: ChangeList) => void;
+  /** A snapshot of the leader took the place of the state: revisions were passed over. */
+  readonly restored: (revision: number) => void;
   /** It ended by itself, or may not have. */
   readonly ended: (end: End) => void;
   readonly broken: (error: unknown) => void;
@@ -156,7 +158,10 @@ export class Life implements Host, Peer {
     begun(member);
     const hub = new WatchHub(store, () => member.runSoon(() => hub.catchUp()));
     onRevision = (changes) => hub.publish(changes);
-    onRestored = () => hub.restored(store);
+    onRestored = () => {
+      this.#options.restored(store.currentRevision);
+      hub.restored(store);
+    };
     const pipeline = new Pipeline(this.#service(member, hub, random));
     member.every(config.electionMs, () => pipeline.lookForLeader());
     member.start();

@@ -72,6 +72,7 @@ export class Machine {
       links: (life, inbox) => world.link(life, inbox),
       begun: (member) => this.#begun(member),
       revised: ({ revision }) => this.#revised(revision),
+      restored: (revision) => (this.#revision = revision),
       ended: (end) => this.#ended(end),
       broken: (error) => world.violate(`${this.name} died: ${textOf(error)}`),
     });
