@@ -43,6 +43,8 @@ export interface BootOptions {
   readonly flush: () => void;
   /** Links to the other members; without, the member can only be alone. */
   readonly connect?: Ports["connect"];
+  /** The member was removed from its cluster: it must stop. */
+  readonly onRemoved?: () => void;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -141,6 +143,7 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
     flush: options.flush,
     ...(options.onRestored !== undefined && { onRestored: options.onRestored }),
     onFatal: options.onFatal,
+    ...(options.onRemoved === undefined ? {} : { onRemoved: options.onRemoved }),
     meters,
   });
   tellStart(options, { ids, isNew });

@@ -16,6 +16,7 @@ import { type Running, serve } from "./serve.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "coordination-"));
 const url = `unix://${join(folder, "grpc.sock")}`;
+const peerUrl = `unix://${join(folder, "peer.sock")}`;
 let running: Running;
 let channel: Channel;
 
@@ -28,10 +29,12 @@ async function connect(): Promise<Channel> {
 before(async () => {
   const flags = [`--data-dir=${join(folder, "data")}`, `--listen-client-urls=${url}`];
   const advertised = "--advertise-client-urls=http://localhost:2379";
-  const config = makeConfig(parseFlags([...flags, advertised], {}));
+  flags.push(`--listen-peer-urls=${peerUrl}`, advertised);
+  const config = makeConfig(parseFlags(flags, {}));
   running = await serve(config, new Logger({ level: "fatal" }), (error) => {
     assert.fail(error as Error);
   });
+  await running.ready;
   channel = await connect();
 });
 

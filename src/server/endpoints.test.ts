@@ -25,12 +25,14 @@ before(async () => {
     "--advertise-client-urls=http://localhost:2379",
     `--listen-client-http-urls=${url("http")}`,
     `--listen-metrics-urls=${url("metrics")}`,
+    `--listen-peer-urls=${url("peer")}`,
     "--metrics=extensive",
     "--enable-pprof",
   ];
   const config = makeConfig(parseFlags(flags, {}));
   const logger = new Logger({ level: "fatal" });
   running = await serve(config, logger, (error) => assert.fail(error as Error));
+  await running.ready;
 });
 
 after(async () => {

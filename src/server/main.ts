@@ -20,7 +20,8 @@ import {
 } from "./flags.ts";
 import { logOptions } from "./log-options.ts";
 import { notifySystemd } from "./notify.ts";
-import { serve } from "./serve.ts";
+import { REMOVED } from "../peer/index.ts";
+import { type Running, serve } from "./serve.ts";
 import { writeShims } from "./shims.ts";
 import { startFields } from "./start-line.ts";
 import { QUORD_VERSION } from "./version.ts";
@@ -64,12 +65,15 @@ async function main(argv: readonly string[]): Promise<void> {
   // The member's own timers hold no process, and for moments there is nothing else to wait for, as
   // before the ports are open: the end of this process is a signal or `exit`, never that.
   setInterval(() => {}, HOLD_MS);
-  const running = await serve(config, logger, die).catch((error: unknown) => {
+  const failed = (error: unknown): never => {
     if (error instanceof FlagError) throw error;
     logger.fatal("failed to start", { error: asError(error) });
     process.exit(1);
-  });
+  };
+  const running = await serve(config, logger, die).catch(failed);
   stopOnSignals(() => running.stop(), die);
+  void running.removed.then(() => endRemoved(running, die));
+  await running.ready.catch(failed);
   notifySystemd(logger);
   setTimeout(flushCompileCache, COMPILE_CACHE_MS).unref();
 }
@@ -146,6 +150,14 @@ function stopOnSignals(stop: () => Promise<void>, die: (error: unknown) => never
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+}
+
+/** A member that was removed ends well, and says what is left to do, as etcd's does. */
+function endRemoved(running: Running, die: (error: unknown) => never): void {
+  logger.warn("server error", { error: REMOVED });
+  logger.warn("data-dir used by this member must be removed");
+  setTimeout(() => die(new Error("the stop took too long")), STOP_MS_MAX).unref();
+  running.stop().then(() => process.exit(0), die);
 }
 
 function endBy(signal: NodeJS.Signals): void {

@@ -4,9 +4,12 @@ import type { Member } from "../member/index.ts";
 import type { WatchHub } from "../mvcc/index.ts";
 import { type Family, type LoopMeter, metricsPage } from "../observe/index.ts";
 import { authRevision, type ClientRequests } from "../rpc/index.ts";
+import type { Meters } from "../peer/index.ts";
+import { idToHex } from "../cluster/index.ts";
 import type { Config } from "./config.ts";
 import type { MemoryGauge } from "./memory.ts";
 import { etcdFamilies } from "./metrics-etcd.ts";
+import { networkFamilies } from "./metrics-network.ts";
 import { grpcFamilies } from "./metrics-grpc.ts";
 import { ownFamilies } from "./metrics-own.ts";
 import { type Process, processFamilies, readProcess } from "./metrics-process.ts";
@@ -16,6 +19,7 @@ import type { Probes } from "./probes.ts";
 /** What the metrics are read from. */
 export interface Sources {
   readonly member: Member;
+  readonly network: Meters;
   readonly grpc: GrpcServer;
   readonly hub: WatchHub;
   readonly requests: ClientRequests;
@@ -44,6 +48,10 @@ export class Metrics {
       ...etcdFamilies({ ...sources, authRevision: () => this.#authRevision }),
       ...grpcFamilies(sources),
       ...ownFamilies(sources),
+      ...networkFamilies({
+        meters: sources.network,
+        localId: idToHex(sources.member.ids.memberId),
+      }),
       ...processFamilies(() => this.#process!),
       ...this.#pageFamilies(),
     ];

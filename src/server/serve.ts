@@ -11,6 +11,7 @@ import { type Booted, boot } from "./boot.ts";
 import { type Config, GRPC_OVERHEAD_BYTES } from "./config.ts";
 import { cgroupLimitBytes, MemoryGauge } from "./memory.ts";
 import { ClientPorts } from "./client-ports.ts";
+import { Links } from "./links.ts";
 import { newWebs } from "./web.ts";
 
 /** How often watch streams are looked at for progress notices that are due. */
@@ -26,12 +27,16 @@ const LOOP_METER_MS = 250;
 const DRAIN_MS = 500;
 
 export interface Running {
+  /** Resolves when clients are served, or when the member has stopped before. */
+  readonly ready: Promise<void>;
+  /** Resolves when the member is one no more, and has to stop. */
+  readonly removed: Promise<void>;
   stop(): Promise<void>;
 }
 
 /**
- * Joins the parts to a serving member: the only place that knows them all. Resolves when clients
- * are served.
+ * Joins the parts to a serving member: the only place that knows them all. Resolves when the
+ * member goes; before clients are served it may wait long, for the others of its cluster.
  */
 export async function serve(
   config: Config,
@@ -43,6 +48,8 @@ export async function serve(
   let onRestored = (): void => {};
   let flush = (): void => {};
   const memory = newMemoryGauge(config, logger);
+  const links = new Links(config, logger);
+  await links.listen();
   const booted = await boot({
     config: { ...config, pageCacheBytes: memory.cacheBytes(config.pageCacheBytes) },
     logger,
@@ -50,6 +57,8 @@ export async function serve(
     onRevision: (changes) => onRevision(changes),
     onRestored: () => onRestored(),
     flush: () => flush(),
+    connect: links.connect,
+    onRemoved: links.remove,
     onFatal,
   });
   const { member } = booted;
@@ -80,27 +89,44 @@ export async function serve(
   flush = () => grpc.flushAll();
   const loop = new LoopMeter();
   const { requests } = pipeline;
-  const sources = { member, grpc, hub, stats, requests, config, loop, memory };
+  const network = links.meters;
+  const sources = { member, network, grpc, hub, stats, requests, config, loop, memory };
   const webs = newWebs({ sources, onCall, logger, onError: onFatal });
   const web = new Web(webs.client);
   const ports = new ClientPorts({ grpc, web, metricsWeb: webs.metrics, logger, onError: onFatal });
   await ports.listenForMetrics(config.listenMetricsUrls);
-  // Nobody is served before the log is applied and the cluster knows this member.
-  await start(booted, config);
-  await ports.listenForClients(config);
-  loop.start(LOOP_METER_MS);
-  logger.info("ready to serve client requests");
+  const isReady = beReady(booted, config, { ports, links, loop, logger });
   return {
+    ready: isReady,
+    removed: links.removed,
     stop: async () => {
       loop.stop();
       ports.stop();
+      links.stop();
       watches.end(fail("stopped"));
       service.callers.end(fail("stopped"));
       await grpc.drain(DRAIN_MS);
       ports.close();
       await member.stop();
+      links.close();
     },
   };
+}
+
+/** Nobody is served before the log is applied and the cluster knows this member. */
+async function beReady(
+  booted: Booted,
+  config: Config,
+  parts: { ports: ClientPorts; links: Links; loop: LoopMeter; logger: Logger },
+): Promise<void> {
+  const { ports, links, loop, logger } = parts;
+  const started = start(booted, config);
+  links.serve();
+  await started;
+  if (booted.member.isStopped) return;
+  await ports.listenForClients(config);
+  loop.start(LOOP_METER_MS);
+  logger.info("ready to serve client requests");
 }
 
 function newWatches(

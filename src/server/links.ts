@@ -1,0 +1,73 @@
+import { MIN_CLUSTER_VERSION, SERVER_VERSION } from "../cluster/index.ts";
+import type { PeerInbox } from "../member/index.ts";
+import type { Logger } from "../observe/index.ts";
+import { type Meters, Transport } from "../peer/index.ts";
+import type { Config } from "./config.ts";
+import { PeerPort } from "./peer-port.ts";
+
+/** For a connection, besides the election timeout (etcd: `PeerDialTimeout`). */
+const DIAL_MS = 1000;
+/** For a request, besides two election timeouts (etcd: `ReqTimeout`). */
+const REQUEST_MS = 5000;
+
+/** The links of a member to its peers: the ports they come to, and how it goes to them. */
+export class Links {
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #port: PeerPort;
+  readonly #removal = Promise.withResolvers<void>();
+  #transport: Transport | undefined;
+
+  constructor(config: Config, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#port = new PeerPort(config.listenPeerUrls, logger);
+  }
+
+  /** Opens the ports, where requests wait for `serve`. Rejects when an address cannot be had. */
+  listen(): Promise<void> {
+    return this.#port.listen();
+  }
+
+  /** Makes the network of the member behind the inbox. */
+  readonly connect = (inbox: PeerInbox): Transport => {
+    const { advertisePeerUrls, electionMs } = this.#config;
+    const options = {
+      peerUrls: advertisePeerUrls,
+      version: SERVER_VERSION,
+      minClusterVersion: MIN_CLUSTER_VERSION,
+      dialTimeoutMs: DIAL_MS + electionMs,
+      requestTimeoutMs: REQUEST_MS + 2 * electionMs,
+      lines: this.#logger,
+      onRemoved: this.remove,
+    };
+    this.#transport = new Transport(options, inbox);
+    return this.#transport;
+  };
+
+  get meters(): Meters {
+    return this.#transport!.meters;
+  }
+
+  /** Resolves when the log or another member says that this one is a member no more. */
+  get removed(): Promise<void> {
+    return this.#removal.promise;
+  }
+
+  readonly remove = (): void => this.#removal.resolve();
+
+  /** From here on peers are answered. */
+  serve(): void {
+    this.#port.serve(this.#transport!);
+  }
+
+  /** Accepts no more. */
+  stop(): void {
+    this.#port.stop();
+  }
+
+  /** Ends every connection that peers have opened; the member ends its own. */
+  close(): void {
+    this.#port.close();
+  }
+}
