@@ -167,6 +167,23 @@ test("what nobody waited for goes into the segment that ends, also when it was f
   assert.equal(names(directory).length, 2);
 });
 
+test("entries of another leader may replace some of a segment that has ended", async () => {
+  const options = { directory: newDirectory(), segmentBytes: 700 };
+  const wal = await createWal(options, metadata);
+  for (const index of [1, 2, 3, 4]) {
+    const hardState = { term: 1, vote: 0n, commit: Math.min(2, index) };
+    await wal.append({ entries: [entry(index, 200)], hardState, mustSync: true });
+  }
+  assert.equal(names(options.directory).length, 2);
+  const replaced = { ...entry(3), term: 2 };
+  const hardState = { term: 2, vote: 0n, commit: 3 };
+  await wal.append({ entries: [replaced], hardState, mustSync: true });
+  await wal.close();
+  const { entries, opened } = await reopened(options);
+  assert.deepEqual(entries.slice(2), [replaced]);
+  assert.equal(opened.lastIndex, 3);
+});
+
 async function reopenedEntries(wal: WalFiles, options: WalOptions): Promise<Entry[]> {
   await wal.close();
   return (await reopened(options)).entries;

@@ -68,6 +68,15 @@ test("a later entry replaces the one at its index and all behind it", () => {
   assert.ok(places[1]! - places[0]! > 48, "the second entry 2 stands behind the first 3");
 });
 
+test("entries may replace some of a segment before, which was not read", () => {
+  const tail = [entry(4), entry(2, 2), entry(3, 2), state(3, 2), snapshot(2, 2)];
+  assert.equal(replay([tail], 4), undefined);
+  const all = replay([[entry(1), entry(2), entry(3), state(1)], tail])!;
+  assert.deepEqual([all.snapshot.index, all.lastIndex], [2, 3]);
+  const later = [...tail, entry(4, 2), entry(5, 2), snapshot(4, 2), state(5, 2)];
+  assert.deepEqual(indices(replay([later], 4)!), [5]);
+});
+
 test("the checksum runs on over segments, and entries are found in each", () => {
   const recovered = replay([
     [entry(1), state(1)],
@@ -163,7 +172,7 @@ const refusals: [string, Write[], RegExp][] = [
   ["bytes that are no message", [raw(2, [0x10])], /unexpected end of message/],
   [
     "an entry behind the first",
-    [entry(1), state(1), snapshot(9), entry(10), entry(2)],
+    [entry(1), state(1), snapshot(9), state(9), entry(10), entry(2)],
     /entry 2 stands/,
   ],
 ];
