@@ -111,8 +111,12 @@ export class Life implements Host, Peer {
   async stop(end: "stopped" | "removed" = "stopped"): Promise<void> {
     this.#serve = undefined;
     for (const call of this.calls) call.end(fail("stopped"));
-    await this.member?.stop();
-    this.end(end);
+    try {
+      await this.member?.stop();
+      this.end(end);
+    } catch (error) {
+      this.#died(error);
+    }
   }
 
   #died(error: unknown): void {

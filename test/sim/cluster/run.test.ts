@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawPlan } from "./plan.ts";
+import { drawPlan, type Plan } from "./plan.ts";
 import { type Outcome, run } from "./run.ts";
 
 const MS = 8000;
 
-/** One machine until members know each other. */
-const planOf = (seed: number) => ({ ...drawPlan(seed, MS), machines: 1 });
+/** The log is kept whole, until members send each other snapshots. */
+function planOf(seed: number): Plan {
+  const plan = drawPlan(seed, MS);
+  const settings = { ...plan.settings, snapshotEntries: 100_000, snapshotCatchUpEntries: 100_000 };
+  return { ...plan, settings };
+}
 
 // Before any test, since the hooks of the test runner make every promise dear.
 const outcomes: Outcome[] = [];

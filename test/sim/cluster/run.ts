@@ -167,9 +167,7 @@ class Run {
     // Leases may still end meanwhile.
     const { revision } = cluster.agreement;
     for (const { name } of cluster.machines) {
-      const range = encodeMessage(api.RangeRequest, { key: Uint8Array.of(0) });
-      const read = await caller.ask(name, "/etcdserverpb.KV/Range", range, SETTLE_MS);
-      if (read.code !== 0) cluster.violate(`${name} does not answer a read: ${read.message}`);
+      await this.#read(caller, name);
       const request = encodeMessage(api.HashKVRequest, { revision });
       const path = "/etcdserverpb.Maintenance/HashKV";
       const { code, message, body } = await caller.ask(name, path, request, SETTLE_MS);
@@ -183,6 +181,21 @@ class Run {
     cluster.say("***", `hashes ${[...hashes.values()].join("; ")}`);
     if (new Set(hashes.values()).size <= 1) return;
     cluster.violate(`the stores differ: ${JSON.stringify([...hashes])}`);
+  }
+
+  /** It may take a while: leaders may still change. */
+  async #read(caller: Caller, name: string): Promise<void> {
+    const { cluster } = this;
+    const range = encodeMessage(api.RangeRequest, { key: Uint8Array.of(0) });
+    const until = cluster.clock.now + SETTLE_MS;
+    for (;;) {
+      const { code, message } = await caller.ask(name, "/etcdserverpb.KV/Range", range, SETTLE_MS);
+      if (code === 0) return;
+      if (cluster.clock.now > until) {
+        cluster.violate(`${name} does not answer a read: ${message}`);
+        return;
+      }
+    }
   }
 
   async #awaitWatchers(): Promise<void> {

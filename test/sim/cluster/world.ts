@@ -91,9 +91,7 @@ export class Machine {
     const { life } = this;
     if (life === undefined) return;
     this.#downs++;
-    life.stop().catch((error: unknown) => {
-      if (life.isAlive) this.#world.violate(`${this.name} did not stop: ${textOf(error)}`);
-    });
+    void life.stop();
     this.#world.clock.after(STOP_MS, () => life.end("killed"));
     this.#world.clock.after(STOP_MS + ms, () => this.#up());
   }
