@@ -87,8 +87,7 @@ class Run {
     load.isOver = true;
     faults.stop();
     cluster.say("***", "all is well");
-    await this.#settle();
-    await this.#compareHashes();
+    await this.#compare();
     await this.#awaitWatchers();
     this.#isOver = true;
   }
@@ -159,8 +158,24 @@ class Run {
     return `${each.join(", ")}; the last entry is ${agreement.lastIndex}`;
   }
 
-  /** HashKV of all members at one revision, and the answer to a linearizable read of each. */
-  async #compareHashes(): Promise<void> {
+  /** All members have the same store; what clients gave up on may still change it for a while. */
+  async #compare(): Promise<void> {
+    const { agreement, violations, clock } = this.cluster;
+    const until = clock.now + 2 * SETTLE_MS;
+    for (;;) {
+      await this.#settle();
+      const { lastIndex } = agreement;
+      const hashes = await this.#hashes();
+      if (violations.length > 0) return;
+      this.cluster.say("***", `hashes ${[...hashes.values()].join("; ")}`);
+      if (!hashes.has("") && new Set(hashes.values()).size === 1) return;
+      if (lastIndex !== agreement.lastIndex && clock.now < until) continue;
+      this.cluster.violate(`the stores differ: ${JSON.stringify([...hashes])}`);
+    }
+  }
+
+  /** HashKV of all members at one revision, after a linearizable read of each; "": who has none. */
+  async #hashes(): Promise<Map<string, string>> {
     const { cluster } = this;
     const caller = new Caller("judge", cluster);
     const hashes = new Map<string, string>();
@@ -172,15 +187,13 @@ class Run {
       const path = "/etcdserverpb.Maintenance/HashKV";
       const { code, message, body } = await caller.ask(name, path, request, SETTLE_MS);
       if (code !== 0 || body === undefined) {
-        cluster.violate(`${name} has no hash: ${message}`);
+        hashes.set("", `${name}: ${message}`);
         continue;
       }
       const { hash, compactRevision, hashRevision } = decodeMessage(api.HashKVResponse, body);
       hashes.set(name, `${hash} of ${hashRevision}, compacted at ${compactRevision}`);
     }
-    cluster.say("***", `hashes ${[...hashes.values()].join("; ")}`);
-    if (new Set(hashes.values()).size <= 1) return;
-    cluster.violate(`the stores differ: ${JSON.stringify([...hashes])}`);
+    return hashes;
   }
 
   /** It may take a while: leaders may still change. */
