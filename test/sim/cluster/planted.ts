@@ -14,7 +14,7 @@ export async function findPlants(names: readonly string[], jobs: number): Promis
     for (let plant = queue.shift(); plant !== undefined; plant = queue.shift()) {
       let violation = "";
       let seeds = 0;
-      const args = ["--first", "--seeds", `${SEEDS_MAX}`, "--machines", "1"];
+      const args = ["--first", "--seeds", `${SEEDS_MAX}`];
       await simulate(
         args,
         (line) => {

@@ -1,21 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawPlan, type Plan } from "./plan.ts";
+import { drawPlan } from "./plan.ts";
 import { type Outcome, run } from "./run.ts";
 
 const MS = 8000;
 
-/** The log is kept whole, until members send each other snapshots. */
-function planOf(seed: number): Plan {
-  const plan = drawPlan(seed, MS);
-  const settings = { ...plan.settings, snapshotEntries: 100_000, snapshotCatchUpEntries: 100_000 };
-  return { ...plan, settings };
-}
-
 // Before any test, since the hooks of the test runner make every promise dear.
 const outcomes: Outcome[] = [];
-for (let seed = 1; seed <= 6; seed++) outcomes.push(await run(planOf(seed)));
-const again = await run(planOf(2));
+for (let seed = 1; seed <= 6; seed++) outcomes.push(await run(drawPlan(seed, MS)));
+const again = await run(drawPlan(2, MS));
 
 test("a cluster keeps its word while everything goes wrong", () => {
   assert.deepEqual(
