@@ -13,6 +13,7 @@ import type { MemoryStorage, RawNode, ReadState, SoftState } from "../raft/index
 import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
 import { Compactor } from "./compactor.ts";
+import { CorruptionChecker } from "./corruption.ts";
 import { HashedImage, PinnedImage } from "./image.ts";
 import { Inbox } from "./inbox.ts";
 import { Leadership } from "./leadership.ts";
@@ -50,6 +51,11 @@ export interface MemberConfig {
   /** History that is kept by itself, see `AutoCompactor`; 0: nothing is compacted by itself. */
   readonly autoCompactionMode: AutoCompactionMode;
   readonly autoCompactionRetention: number;
+  /** How often a leader compares the members' stores; 0: never. */
+  readonly corruptCheckMs: number;
+  /** The same by the hashes of compactions, where that is asked for. */
+  readonly compactHashCheckMs: number;
+  readonly checksCompactHashes: boolean;
   /** Whether NOSPACE is cleared by itself when space is back. */
   readonly autoDisarmNoSpace: boolean;
   /** Whether revokes of leases are still taken when others are refused for being too many. */
@@ -130,6 +136,7 @@ export class Member {
   readonly leases: LeaseKeeper;
   readonly renewals: Renewals;
   readonly space: SpaceKeeper;
+  readonly corruption: CorruptionChecker;
   readonly #config: MemberConfig;
   readonly #node: RawNode;
   readonly #ports: Ports;
@@ -147,6 +154,7 @@ export class Member {
   /** Those whom the links know. */
   readonly #peers = new Set<bigint>();
   readonly requestTimeoutMs: number;
+  #isStarted = false;
   #wakeScheduled = false;
   #readsScheduled = false;
   #readsAskedAt = 0;
@@ -191,6 +199,7 @@ export class Member {
     this.leases = this.#newLeaseKeeper();
     this.renewals = this.#newRenewals();
     this.space = this.#newSpaceKeeper();
+    this.corruption = this.#newCorruptionChecker();
     this.#sentSnapshots = this.#newSentSnapshots();
     this.#logKeeper = this.#newLogKeeper();
     this.#applier = this.#newApplier();
@@ -260,6 +269,20 @@ export class Member {
       text,
       propose: this.propose.bind(this),
       disarms: this.#config.autoDisarmNoSpace,
+    });
+  }
+
+  #newCorruptionChecker(): CorruptionChecker {
+    return new CorruptionChecker({
+      ...this.#ports,
+      memberId: this.ids.memberId,
+      store: this.state.store,
+      slicer: this.slicer,
+      network: this.network,
+      requestTimeoutMs: this.requestTimeoutMs,
+      members: () => this.state.members.list(),
+      caughtUp: () => this.caughtUp(),
+      propose: this.propose.bind(this),
     });
   }
 
@@ -520,8 +543,15 @@ export class Member {
 
   // ---- beginning and end
 
+  /** Compares this member with the others before it starts; answers why it must not. */
+  checkInitially(): Promise<string | undefined> {
+    this.#connect();
+    return this.corruption.checkInitially();
+  }
+
   /** Starts the loop and the timers. */
   start(): void {
+    this.#isStarted = true;
     this.#connect();
     this.leadership.ticked();
     this.every(this.#config.tickMs, () => this.#tick());
@@ -529,6 +559,7 @@ export class Member {
     this.every(LEASE_LOOK_MS, () => this.leases.look());
     if (this.#config.autoDisarmNoSpace) this.every(SPACE_LOOK_MS, () => this.space.look());
     if (this.#config.autoCompactionRetention > 0) this.#startAutoCompactor();
+    this.#startCorruptionChecks();
     this.spawn(this.#advanceElection());
     this.#wake();
   }
@@ -596,6 +627,33 @@ export class Member {
       text,
     });
     this.spawn(compactor.run());
+  }
+
+  #startCorruptionChecks(): void {
+    const { corruptCheckMs, compactHashCheckMs, checksCompactHashes } = this.#config;
+    const { lines, text } = this.#ports;
+    const { corruption } = this;
+    if (corruptCheckMs > 0) {
+      lines.info("enabled corruption checking", {
+        "local-member-id": this.ids.memberId.toString(16),
+        interval: text.duration(corruptCheckMs),
+      });
+      this.spawn(this.#whenLeading(corruptCheckMs, () => corruption.checkNow()));
+    }
+    if (!checksCompactHashes) return;
+    this.spawn(this.#whenLeading(compactHashCheckMs, () => corruption.checkCompactions()));
+  }
+
+  /** Repeats work with a pause before each time, while this member leads. */
+  async #whenLeading(pauseMs: number, work: () => Promise<void>): Promise<void> {
+    while (!this.#stopped) {
+      await this.#ports.time.sleep(pauseMs);
+      if (this.#stopped || !this.leadership.isOwn) continue;
+      await work().catch((error: unknown) => {
+        // What goes on while the files are being closed is nobody's concern.
+        if (!this.#stopped) throw error;
+      });
+    }
   }
 
   #compact(revision: number): Promise<Failure | undefined> {
@@ -696,7 +754,7 @@ export class Member {
   // ---- the loop
 
   #wake(): void {
-    if (this.#wakeScheduled || this.#stopped) return;
+    if (this.#wakeScheduled || this.#stopped || !this.#isStarted) return;
     this.#wakeScheduled = true;
     this.#ports.time.soon(() => {
       this.#wakeScheduled = false;

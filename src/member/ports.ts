@@ -232,6 +232,10 @@ export interface LogLines {
   warn(message: string, fields?: object): void;
 }
 
+export interface ErrorLines extends LogLines {
+  error(message: string, fields?: object): void;
+}
+
 /** How people read durations (`1m30s`) and sizes (`2.1 GB`), as Go prints them. */
 export interface TextPort {
   duration(ms: number): string;
@@ -251,7 +255,7 @@ export interface Ports {
   /** Makes the links to the other members, who reach this one through the inbox. */
   readonly connect: (inbox: PeerInbox) => NetworkPort;
   readonly time: TimePort;
-  readonly lines: LogLines;
+  readonly lines: ErrorLines;
   readonly text: TextPort;
   readonly sha256: () => HashPort;
 }

@@ -168,6 +168,7 @@ function memberConfig(config: Config): MemberConfig {
     snapshotBytes: SNAPSHOT_BYTES,
     snapshotCatchUpBytes: SNAPSHOT_CATCH_UP_BYTES,
     prioritizesRevokes: config.features.priorityRequest,
+    checksCompactHashes: config.features.compactHashCheck,
   };
 }
 

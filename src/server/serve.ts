@@ -12,6 +12,7 @@ import { type Config, GRPC_OVERHEAD_BYTES } from "./config.ts";
 import { cgroupLimitBytes, MemoryGauge } from "./memory.ts";
 import { ClientPorts } from "./client-ports.ts";
 import { Links } from "./links.ts";
+import { FlagError } from "./flags.ts";
 import { newWebs } from "./web.ts";
 
 /** How often watch streams are looked at for progress notices that are due. */
@@ -120,6 +121,7 @@ async function beReady(
   parts: { ports: ClientPorts; links: Links; loop: LoopMeter; logger: Logger },
 ): Promise<void> {
   const { ports, links, loop, logger } = parts;
+  await checkInitially(booted, config, logger);
   const started = start(booted, config);
   links.serve();
   await started;
@@ -127,6 +129,19 @@ async function beReady(
   await ports.listenForClients(config);
   loop.start(LOOP_METER_MS);
   logger.info("ready to serve client requests");
+}
+
+/** A member that has something else than the others must not serve it. A new one has nothing. */
+async function checkInitially(
+  { member, isNew }: Booted,
+  { features }: Config,
+  logger: Logger,
+): Promise<void> {
+  if (isNew || !features.initialCorruptCheck) return;
+  const reason = await member.checkInitially();
+  if (reason === undefined) return;
+  logger.error("checkInitialHashKV failed", { error: reason });
+  throw new FlagError(reason, "start");
 }
 
 function newWatches(
