@@ -1,5 +1,6 @@
 import { FAIR } from "./network.ts";
 import type { Fault, Plan, Who } from "./plan.ts";
+import type { Operator } from "./operator.ts";
 import type { Cluster, Machine } from "./world.ts";
 
 /** How often a flapping link changes. */
@@ -14,12 +15,14 @@ const SLOW = 40;
 export class Faults {
   readonly #cluster: Cluster;
   readonly #plan: Plan;
+  readonly #operator: Operator;
   /** What ends the faults that are under way. */
   readonly #ends = new Set<() => void>();
   #isOver = false;
 
-  constructor(cluster: Cluster, plan: Plan) {
+  constructor(cluster: Cluster, plan: Plan, operator: Operator) {
     this.#cluster = cluster;
+    this.#operator = operator;
     this.#plan = plan;
     for (const fault of plan.faults) {
       cluster.clock.at(fault.at, () => {
@@ -58,6 +61,12 @@ export class Faults {
         return this.#drift(fault);
       case "defragment":
         return this.#defragment(this.#find(fault.who));
+      case "join":
+        return this.#operator.join();
+      case "leave":
+      case "update":
+      case "move":
+        return this.#operator[fault.kind](this.#find(fault.who));
       case "diskFull":
       case "slowDisk":
       case "diskError":

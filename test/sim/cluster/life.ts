@@ -6,7 +6,8 @@ import { type ChangeList, WatchHub } from "../../../src/mvcc/index.ts";
 import { Logger } from "../../../src/observe/index.ts";
 import { fail } from "../../../src/proto/index.ts";
 import { Pipeline, Service, WatchService } from "../../../src/rpc/index.ts";
-import { bootIn } from "../../../src/server/boot.ts";
+import type { Birth } from "../../../src/server/birth.ts";
+import { BootError, bootIn } from "../../../src/server/boot.ts";
 import type { Config } from "../../../src/server/config.ts";
 import { DiskCalls } from "../disk-calls.ts";
 import type { Disk } from "../disk.ts";
@@ -30,6 +31,8 @@ export interface LifeOptions {
   readonly clock: MachineClock;
   readonly disk: Disk;
   readonly config: Config;
+  /** Where it is born into a cluster that is there. */
+  readonly birth: Birth | undefined;
   readonly seed: number;
   readonly wallMs: () => number;
   readonly bornAt: number;
@@ -122,11 +125,12 @@ export class Life implements Host, Peer {
   #died(error: unknown): void {
     if (!this.isAlive) return;
     if (isOfDisk(error)) this.end("disk failed");
+    else if (error instanceof BootError && /was removed/.test(error.message)) this.end("removed");
     else this.#options.broken(error);
   }
 
   async #live(): Promise<void> {
-    const { config, seed, begun } = this.#options;
+    const { config, seed, begun, birth } = this.#options;
     const random = new Prng(seed);
     let onRevision = (_changes: ChangeList): void => {};
     let onRestored = (): void => {};
@@ -140,6 +144,8 @@ export class Life implements Host, Peer {
           onRevision(changes);
         },
         onRestored: () => onRestored(),
+        ...(birth && { bear: async () => birth }),
+        onRemoved: () => void this.stop("removed"),
         flush: () => {},
         connect: (inbox) => {
           this.#inbox = inbox;

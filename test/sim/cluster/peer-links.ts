@@ -62,7 +62,7 @@ export class PeerLinks implements NetworkPort {
   }
 
   setPeer(id: bigint, peerUrls: readonly string[]): void {
-    this.#hosts.set(id, new URL(peerUrls[0]!).hostname);
+    this.#hosts.set(id, machineAt(peerUrls[0]!));
   }
 
   removePeer(id: bigint): void {
@@ -234,6 +234,11 @@ export class PeerLinks implements NetworkPort {
     this.#isStopped = true;
     return Promise.resolve();
   }
+}
+
+/** A machine has many names: `m1`, `m1-7`. */
+function machineAt(url: string): string {
+  return new URL(url).hostname.split("-")[0]!;
 }
 
 /** A message that shares no bytes with another. */

@@ -20,6 +20,9 @@ export type Fault = { readonly at: number; readonly ms: number } & (
   | { readonly kind: "wallJump"; readonly who: Who; readonly by: number }
   | { readonly kind: "drift"; readonly who: Who; readonly rate: number }
   | { readonly kind: "defragment"; readonly who: Who }
+  /** What an operator does. */
+  | { readonly kind: "join" }
+  | { readonly kind: "leave" | "update" | "move"; readonly who: Who }
 );
 
 /** All that a seed decides before anything happens. Times are milliseconds. */
@@ -27,6 +30,8 @@ export interface Plan {
   readonly seed: number;
   readonly ms: number;
   readonly machines: number;
+  /** More machines, on which members may join. */
+  readonly spares: number;
   readonly clients: number;
   /** Between two requests of a client, about. */
   readonly pauseMs: number;
@@ -53,11 +58,13 @@ const RATES = [0.8, FASTEST] as const;
 export function drawPlan(seed: number, ms = PLAN_MS): Plan {
   const random = new Prng(seed);
   const machines = [3, 3, 3, 3, 5, 1][random.below(6)]!;
+  const spares = machines > 1 && random.oneIn(2) ? 1 + random.below(2) : 0;
   const weather = drawWeather(random);
   return {
     seed,
     ms,
     machines,
+    spares,
     clients: 2 + random.below(4),
     pauseMs: [40, 80, 160][random.below(3)]!,
     watchers: 2 + random.below(3),
@@ -71,7 +78,7 @@ export function drawPlan(seed: number, ms = PLAN_MS): Plan {
       pageCacheBytes: [16, 64][random.below(2)]! * 1024,
     },
     sliceNanoseconds: [10_000, 100_000][random.below(2)]!,
-    faults: drawFaults(random, machines, ms),
+    faults: drawFaults(random, { machines, spares }, ms),
   };
 }
 
@@ -97,13 +104,17 @@ const STORM: Weather = {
 };
 
 /** Some seeds have one kind of fault only: what one hides the next shows. */
-function drawFaults(random: Prng, machines: number, ms: number): Fault[] {
-  const kinds = machines === 1 ? KINDS_OF_ONE : KINDS;
+function drawFaults(
+  random: Prng,
+  { machines, spares }: { machines: number; spares: number },
+  ms: number,
+): Fault[] {
+  const kinds = machines === 1 ? KINDS_OF_ONE : spares === 0 ? KINDS : [...KINDS, ...CHANGES];
   const chosen = random.oneIn(3) ? [kinds[random.below(kinds.length)]!] : kinds;
   const faults: Fault[] = [];
   const gapMs = [800, 2000, 5000][random.below(3)]!;
   for (let at = 1500 + random.below(gapMs); at < ms; at += 100 + random.below(2 * gapMs)) {
-    faults.push(drawFault(random, chosen[random.below(chosen.length)]!, machines, at));
+    faults.push(drawFault(random, chosen[random.below(chosen.length)]!, machines + spares, at));
   }
   return faults;
 }
@@ -136,7 +147,10 @@ const KINDS: readonly Fault["kind"][] = [
   "flap",
   "storm",
   "drift",
+  "move",
 ];
+
+const CHANGES: readonly Fault["kind"][] = ["join", "join", "join", "leave", "leave", "update"];
 
 function drawFault(random: Prng, kind: Fault["kind"], machines: number, at: number): Fault {
   const drawWho = (): Who => (random.oneIn(2) ? "leader" : random.below(machines));
@@ -146,6 +160,7 @@ function drawFault(random: Prng, kind: Fault["kind"], machines: number, at: numb
   const base = { at, ms };
   switch (kind) {
     case "powerOfAll":
+    case "join":
       return { ...base, kind };
     case "pause":
       return { ...base, kind, who, clock: random.oneIn(3) ? "stands" : "goes" };

@@ -6,6 +6,7 @@ import { Caller } from "./caller.ts";
 import { Client, Load } from "./client.ts";
 import { END } from "./encode.ts";
 import { Faults } from "./faults.ts";
+import { Operator } from "./operator.ts";
 import { FASTEST, type Plan } from "./plan.ts";
 import { Watcher } from "./watcher.ts";
 import { Cluster } from "./world.ts";
@@ -79,14 +80,16 @@ class Run {
     const { cluster, load } = this;
     const { clock } = cluster;
     const random = new Prng(this.#plan.seed ^ 0xc11e);
-    for (const machine of cluster.machines) machine.boot();
-    const faults = new Faults(cluster, this.#plan);
+    cluster.boot();
+    const operator = new Operator(cluster, random.next());
+    const faults = new Faults(cluster, this.#plan, operator);
     this.#watchLeaders();
     this.#begin(random);
     await clock.sleep(this.#plan.ms);
     load.isOver = true;
     faults.stop();
     cluster.say("***", "all is well");
+    await operator.finish();
     await this.#compare();
     await this.#awaitWatchers();
     this.#isOver = true;
@@ -145,7 +148,9 @@ class Run {
 
   #isEven(): boolean {
     const { machines, agreement } = this.cluster;
-    return machines.every(({ host }) => host?.member?.state.appliedIndex === agreement.lastIndex);
+    return machines.every(
+      ({ isSpare, host }) => isSpare || host?.member?.state.appliedIndex === agreement.lastIndex,
+    );
   }
 
   #where(): string {
@@ -181,7 +186,7 @@ class Run {
     const hashes = new Map<string, string>();
     // Leases may still end meanwhile.
     const { revision } = cluster.agreement;
-    for (const { name } of cluster.machines) {
+    for (const { name } of cluster.machines.filter(({ isSpare }) => !isSpare)) {
       await this.#read(caller, name);
       const request = encodeMessage(api.HashKVRequest, { revision });
       const path = "/etcdserverpb.Maintenance/HashKV";

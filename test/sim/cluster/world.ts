@@ -1,5 +1,6 @@
 import { Prng } from "../../../src/base/index.ts";
 import type { Member } from "../../../src/member/index.ts";
+import { type Birth, foundByConfig } from "../../../src/server/birth.ts";
 import { type Config, makeConfig } from "../../../src/server/config.ts";
 import { parseFlags } from "../../../src/server/flags.ts";
 import { newDisk } from "../life.ts";
@@ -32,9 +33,15 @@ export class Machine {
   #downs = 0;
   #revision = 0;
   wallOffset = 0;
+  /** Whether it has no member, and nobody is about to give it one. */
+  isSpare: boolean;
+  memberId: bigint | undefined;
+  /** Where its member is born into a cluster that is there. */
+  #birth: Birth | undefined;
 
-  constructor(name: string, world: Cluster, seed: number) {
+  constructor(name: string, world: Cluster, seed: number, isSpare: boolean) {
     this.name = name;
+    this.isSpare = isSpare;
     this.#world = world;
     this.#random = new Prng(seed);
     this.clock = new MachineClock(world.clock);
@@ -55,7 +62,7 @@ export class Machine {
   }
 
   boot(): void {
-    if (this.life !== undefined || this.isDown) return;
+    if (this.life !== undefined || this.isDown || this.memberId === undefined) return;
     const world = this.#world;
     const say = (what: string) => world.say(this.name, what);
     say("boots");
@@ -65,6 +72,7 @@ export class Machine {
       clock: this.clock,
       disk: this.#disk,
       config: world.configOf(this.name),
+      birth: this.#birth,
       seed: this.#random.next(),
       wallMs: () => Math.floor(WALL_MS + world.clock.now + this.wallOffset),
       bornAt: world.clock.now,
@@ -76,6 +84,20 @@ export class Machine {
       ended: (end) => this.#ended(end),
       broken: (error) => world.violate(`${this.name} died: ${textOf(error)}`),
     });
+  }
+
+  /** Begins to be one of those who begin the cluster. */
+  found(memberId: bigint): void {
+    this.memberId = memberId;
+    this.boot();
+  }
+
+  /** Begins anew as a member of the cluster that is there. */
+  join(birth: Birth): void {
+    this.#disk = newDisk();
+    this.#birth = birth;
+    this.memberId = birth.ids.memberId;
+    this.boot();
   }
 
   /** The process ends, or the power fails, and comes again later. */
@@ -120,6 +142,9 @@ export class Machine {
   #ended(end: End): void {
     // The rest of what had been asked of it is done by then, or never.
     if (end === "disk failed") this.#world.clock.after(RESTART_MS, () => this.boot());
+    if (end !== "removed") return;
+    this.memberId = undefined;
+    this.isSpare = true;
   }
 }
 
@@ -137,6 +162,7 @@ export class Cluster {
   readonly agreement: Agreement;
   readonly machines: Machine[] = [];
   readonly violations: string[] = [];
+  readonly founding: Birth;
   readonly say = (who: string, what: string): void => this.trace.say(who, what);
   readonly #plan: Plan;
 
@@ -149,8 +175,17 @@ export class Cluster {
       () => this.clock.now,
       (violation) => this.violate(violation),
     );
-    for (let number = 1; number <= plan.machines; number++) {
-      this.machines.push(new Machine(`m${number}`, this, random.next()));
+    for (let number = 1; number <= plan.machines + plan.spares; number++) {
+      const isSpare = number > plan.machines;
+      this.machines.push(new Machine(`m${number}`, this, random.next(), isSpare));
+    }
+    this.founding = foundByConfig(this.configOf("m1"));
+  }
+
+  /** The founders begin. */
+  boot(): void {
+    for (const { name, id } of this.founding.members) {
+      this.machines.find((machine) => machine.name === name)!.found(id);
     }
   }
 
@@ -197,7 +232,8 @@ export class Cluster {
 
   configOf(name: string): Config {
     const urlOf = (machine: string) => `http://${machine}:2380`;
-    const cluster = this.machines.map((machine) => `${machine.name}=${urlOf(machine.name)}`);
+    const founders = this.machines.slice(0, this.#plan.machines);
+    const cluster = founders.map((machine) => `${machine.name}=${urlOf(machine.name)}`);
     const { settings } = this.#plan;
     const flags = {
       name,
