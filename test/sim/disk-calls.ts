@@ -83,6 +83,7 @@ export class DiskCalls implements FileIo {
   #fault: Fault | undefined;
   readonly #onEnd: (how: "killed" | "cut") => void;
   readonly #random: Prng;
+  readonly #isBrief: boolean;
   readonly #open = new Map<number, OpenFile>();
   /** How calls end that have begun. */
   readonly #ends = new Set<() => void>();
@@ -102,7 +103,10 @@ export class DiskCalls implements FileIo {
     fault: Fault | undefined;
     /** Told when the call came at which the process or the power was to end. */
     onEnd: (how: "killed" | "cut") => void;
+    /** The trace does not say what is written. */
+    isBrief?: boolean;
   }) {
+    this.#isBrief = options.isBrief ?? false;
     this.#disk = options.disk;
     this.#time = options.time;
     this.#fault = options.fault;
@@ -169,8 +173,8 @@ export class DiskCalls implements FileIo {
     const opened = this.#opened(fd);
     const { path, isSynced } = opened;
     const file = this.#file(fd);
-    const content = bytes.every((byte) => byte === 0) ? "zeros" : crc32c(0, bytes).toString(16);
-    const what = `${path} ${position}+${bytes.length} ${content}`;
+    const content = this.#isBrief ? "" : ` ${contentOf(bytes)}`;
+    const what = `${path} ${position}+${bytes.length}${content}`;
     const begin = (part: Uint8Array): Begun<number> => {
       const unsynced = file.write(part, position);
       const value = part.length;
@@ -334,6 +338,10 @@ function endsLife(how: How): how is "killed" | "cut" {
 
 function codeOf(how: How): string {
   return how === "EIO" ? "EIO" : "ENOSPC";
+}
+
+function contentOf(bytes: Uint8Array): string {
+  return bytes.every((byte) => byte === 0) ? "zeros" : crc32c(0, bytes).toString(16);
 }
 
 function nothing(): undefined {}

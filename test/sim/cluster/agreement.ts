@@ -17,7 +17,9 @@ export class Agreement {
   readonly #entries: Entry[] = [];
   readonly #states: string[] = [];
   readonly #leaders = new Map<number, string>();
-  readonly #ids = new Set<string>();
+  /** Sequences of requests by the member's part of their ids. */
+  readonly #ids = new Map<number, Set<number>>();
+  readonly #request = new InternalRequest();
   readonly #model = new model.Model();
   readonly #told: Told[] = [];
 
@@ -110,10 +112,10 @@ export class Agreement {
 
   #checkId({ index, type, data }: Entry): void {
     if (type !== 0 || data.length === 0) return;
-    const { member, sequence } = new InternalRequest().decode(data);
-    const id = `${member}/${sequence}`;
-    if (this.#ids.has(id)) this.#say(`the request of entry ${index} is in the log twice`);
-    this.#ids.add(id);
+    const { member, sequence } = this.#request.decode(data);
+    const known = this.#ids.get(member) ?? new Set();
+    if (known.has(sequence)) this.#say(`the request of entry ${index} is in the log twice`);
+    this.#ids.set(member, known.add(sequence));
   }
 }
 

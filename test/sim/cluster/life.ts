@@ -70,7 +70,14 @@ export class Life implements Host, Peer {
     this.bornAt = options.bornAt;
     this.time = new LifeTime(clock, seed);
     const { time } = this;
-    this.disk = new DiskCalls({ disk, time, seed, fault: undefined, onEnd: () => {} });
+    this.disk = new DiskCalls({
+      disk,
+      time,
+      seed,
+      fault: undefined,
+      onEnd: () => {},
+      isBrief: true,
+    });
     this.#live().catch((error: unknown) => this.#died(error));
   }
 

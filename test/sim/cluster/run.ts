@@ -1,10 +1,10 @@
 import { Prng } from "../../../src/base/index.ts";
 import { SLICE } from "../../../src/mvcc/slices.ts";
 import { api, decodeMessage, encodeMessage } from "../../../src/proto/index.ts";
-import { checkHistory } from "../../lib/history/index.ts";
+import { checkHistory, type Operation } from "../../lib/history/index.ts";
 import { Caller } from "./caller.ts";
 import { Client, Load } from "./client.ts";
-import { END } from "./encode.ts";
+import { encode, END } from "./encode.ts";
 import { Faults } from "./faults.ts";
 import { Operator } from "./operator.ts";
 import { FASTEST, type Plan } from "./plan.ts";
@@ -169,6 +169,8 @@ class Run {
     const until = clock.now + 2 * SETTLE_MS;
     for (;;) {
       await this.#settle();
+      await this.#mark();
+      await this.#settle();
       const { lastIndex } = agreement;
       const hashes = await this.#hashes();
       if (violations.length > 0) return;
@@ -177,6 +179,21 @@ class Run {
       if (lastIndex !== agreement.lastIndex && clock.now < until) continue;
       this.cluster.violate(`the stores differ: ${JSON.stringify([...hashes])}`);
     }
+  }
+
+  /** A revision at which nothing was compacted: a compaction's own hash is of what was before it. */
+  async #mark(): Promise<void> {
+    const { clock, machines } = this.cluster;
+    const caller = new Caller("judge", this.cluster);
+    const host = machines.find((machine) => machine.host !== undefined)!;
+    const value = `judge-${clock.now}`;
+    const request = { kind: "put", key: "k/judge", value } as const;
+    const operation: Operation = { by: "judge", calledAt: clock.now, request };
+    this.load.operations.push(operation);
+    const { path, bytes, decode } = encode(request);
+    const { body } = await caller.ask(host.name, path, bytes, SETTLE_MS);
+    operation.endedAt = clock.now;
+    if (body !== undefined) operation.answer = decode(body);
   }
 
   /** HashKV of all members at one revision, after a linearizable read of each; "": who has none. */
