@@ -14,6 +14,8 @@ type Say = (violation: string) => void;
 export class Agreement {
   readonly #say: Say;
   readonly #now: () => number;
+  /** So many entries found the cluster: raft knows all of them from the start. */
+  readonly #founders: number;
   readonly #entries: Entry[] = [];
   readonly #states: string[] = [];
   readonly #leaders = new Map<number, string>();
@@ -23,9 +25,10 @@ export class Agreement {
   readonly #model = new model.Model();
   readonly #told: Told[] = [];
 
-  constructor(now: () => number, say: Say) {
-    this.#now = now;
-    this.#say = say;
+  constructor(options: { now: () => number; founders: number; say: Say }) {
+    this.#now = options.now;
+    this.#say = options.say;
+    this.#founders = options.founders;
   }
 
   /** The last entry that anybody has applied. */
@@ -43,7 +46,8 @@ export class Agreement {
   }
 
   /** Sees every entry that a life applies, and the states in between. */
-  observe(name: string, { state }: Member): void {
+  observe(name: string, member: Member): void {
+    const { state } = member;
     const apply = state.apply.bind(state);
     const applyConfChange = state.applyConfChange.bind(state);
     const from = state.storedIndex;
@@ -60,7 +64,10 @@ export class Agreement {
     };
     state.applyConfChange = (entry, toRaft) => {
       see(entry);
-      return applyConfChange(entry, toRaft);
+      const changed = applyConfChange(entry, toRaft);
+      const isNew = entry.index > Math.max(from, this.#founders);
+      if (isNew && !("next" in changed)) this.#compareVoters(name, member);
+      return changed;
     };
   }
 
@@ -78,6 +85,20 @@ export class Agreement {
     const known = this.#states[index];
     if (known === undefined) this.#states[index] = state;
     else if (known !== state) this.#say(`after entry ${index} ${name} has ${state}, not ${known}`);
+  }
+
+  /** Raft counts those whom the state has as members. */
+  #compareVoters(name: string, member: Member): void {
+    const { voters, learners } = member.raftStatus().configuration;
+    const ids = (isLearner: boolean) =>
+      member.state.members
+        .allKnown()
+        .flatMap((one) => (one.isLearner === isLearner ? [one.id] : []));
+    const [inState, inRaft] = [
+      `voters ${ids(false)}, learners ${ids(true)}`,
+      `voters ${voters.incoming}, learners ${learners}`,
+    ];
+    if (inState !== inRaft) this.#say(`${name} has ${inState}, and raft ${inRaft}`);
   }
 
   #applied(name: string, entry: Entry): void {

@@ -79,6 +79,57 @@ const RAFT_PLANTS: readonly Plant[] = [
     "    this.commitTo(Math.min(committed, last));",
     "    this.commitTo(Math.min(committed, this.lastIndex));",
   ),
+  plant(
+    "votes-twice",
+    "a member votes for whoever asks while it knows no leader (paper §5.2)",
+    "raft/election.ts",
+    "    (raft.vote === NONE && raft.lead === NONE) ||",
+    "    raft.lead === NONE ||",
+  ),
+  plant(
+    "conflict-kept",
+    "a follower keeps what another leader's entries should replace (paper §5.3)",
+    "raft/log.ts",
+    "      if (existing === term) continue;",
+    "      if (existing !== undefined) continue;",
+  ),
+  plant(
+    "vote-not-synced",
+    "a hard state with a new vote is written and not synced",
+    "raft/raw-node.ts",
+    "entries.length > 0 || this.#changesVote(hardState)",
+    "entries.length > 0",
+  ),
+  {
+    name: "read-before-own-term",
+    what: "a new leader answers reads before it knows what is committed (thesis §6.4)",
+    edits: [
+      {
+        file: "raft/leader.ts",
+        find: "  } else if (committedInTerm(raft)) {\n    startRead",
+        replace: "  } else if (raft.term > 0) {\n    startRead",
+      },
+      {
+        file: "member/member.ts",
+        find: "    if (!this.leadership.isEstablished && this.leadership.isOwn) return;\n",
+        replace: "",
+      },
+    ],
+  },
+  plant(
+    "snapshot-without-conf-state",
+    "a follower that gets a snapshot goes on with the configuration that it had",
+    "raft/follower.ts",
+    "  raft.restoreConfiguration(confState);\n",
+    "",
+  ),
+  plant(
+    "learner-votes",
+    "a member that joins as a learner gets a vote at once",
+    "raft/confchange.ts",
+    "else if (type === CONF_CHANGE_TYPE.addLearner) this.#makeLearner(",
+    "else if (type === CONF_CHANGE_TYPE.addLearner) this.#makeVoter(",
+  ),
 ];
 
 const STATE_PLANTS: readonly Plant[] = [
@@ -169,6 +220,83 @@ const STATE_PLANTS: readonly Plant[] = [
     "    attach(state.index.keys.key(slot), lease);\n",
     "",
   ),
+  plant(
+    "revoke-by-deposed",
+    "a leader that was paused has another one revoke what was renewed there (etcd #15247)",
+    "member/member.ts",
+    '    return softState.role === "leader" ? term : undefined;',
+    '    return this.leadership.role === "leader" ? Math.min(1, term) : softState.lead && undefined;',
+  ),
+  {
+    name: "renewal-by-deposed",
+    what: "a deposed leader renews leases (etcd #13508)",
+    edits: [
+      {
+        file: "member/renewals.ts",
+        find: "|| !lessor.isPrimary || !leadership.isFresh) return undefined;",
+        replace: "|| !lessor.isPrimary) return undefined;",
+      },
+    ],
+  },
+  plant(
+    "proposals-held-twice",
+    "what a follower forwarded while nobody led is proposed again with each new leader",
+    "member/replica.ts",
+    "    const messages = this.#held;\n    this.#held = [];\n    this.#heldBytes = 0;\n",
+    "    const messages = [...this.#held];\n",
+  ),
+  plant(
+    "segment-begun-with-rest",
+    "a segment of the log begins with what belonged into the one before (found here)",
+    "disk/wal-files.ts",
+    "    if (this.#encoder.length > 0) await this.#write(this.#tail);\n    await this.#tail.truncate();",
+    "    await this.#tail.truncate();",
+  ),
+  plant(
+    "log-released-early",
+    "the log says that it is not needed before the page file has what it held",
+    "member/log-keeper.ts",
+    "    await this.#options.committed();\n",
+    "",
+  ),
 ];
 
-export const PLANTS: readonly Plant[] = [...RAFT_PLANTS, ...STATE_PLANTS];
+const SNAPSHOT_PLANTS: readonly Plant[] = [
+  plant(
+    "watch-behind-snapshot",
+    "watchers are not told what a snapshot brought (etcd #15271)",
+    "mvcc/watch.ts",
+    "    this.#leaveToCatchUp(published + 1);\n  }\n\n  /** Tells those",
+    "    void published;\n  }\n\n  /** Tells those",
+  ),
+  plant(
+    "snapshot-index-forgotten",
+    "a received state goes on with the index of the one before (etcd #13933)",
+    "apply/state.ts",
+    "    this.#storedIndex = other.#storedIndex;\n",
+    "",
+  ),
+  plant(
+    "leases-behind-snapshot",
+    "a received snapshot leaves the leases as they were (etcd #13205)",
+    "apply/state.ts",
+    "    this.lessor.become(other.lessor);\n",
+    "",
+  ),
+  plant(
+    "snapshot-not-synced",
+    "a received database gets its name before it is durable",
+    "disk/received-file.ts",
+    "      await this.#sync();\n      await this.#close();",
+    "      await this.#close();",
+  ),
+  plant(
+    "database-before-record",
+    "a received database takes its place before the log speaks of it (etcd #11888)",
+    "member/received-snapshots.ts",
+    "    await log.installSnapshot(snapshot, hardState);\n    await standby.adopt();",
+    "    await standby.adopt();\n    await log.installSnapshot(snapshot, hardState);",
+  ),
+];
+
+export const PLANTS: readonly Plant[] = [...RAFT_PLANTS, ...STATE_PLANTS, ...SNAPSHOT_PLANTS];

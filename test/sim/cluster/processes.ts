@@ -39,9 +39,13 @@ export async function spread(options: {
       const seeds = Math.min(SEEDS_MAX, from + count - first);
       next += seeds;
       const args = ["--jobs", "1", "--from", `${first}`, "--seeds", `${seeds}`];
+      let told = "";
       const code = await simulate(args, (line) => {
-        if (line.startsWith("seed ")) done++;
-        if (line.includes("VIOLATION") || !line.startsWith("seed ")) console.log(line);
+        const isSeed = line.startsWith("seed ");
+        if (isSeed) done++;
+        if (line.includes("VIOLATION") && told !== "") console.log(told);
+        if (!isSeed) console.log(line);
+        told = isSeed ? line : "";
         if (line.startsWith("violations in seeds ")) failed.push(line.slice(20));
       });
       if (code !== 0 && failed.length === 0) failed.push(`${first} to ${first + seeds - 1}`);

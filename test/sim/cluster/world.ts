@@ -171,10 +171,11 @@ export class Cluster {
     const random = new Prng(plan.seed ^ 0x5eed);
     this.network = new Network(this.clock, random.next());
     this.network.weather = plan.weather;
-    this.agreement = new Agreement(
-      () => this.clock.now,
-      (violation) => this.violate(violation),
-    );
+    this.agreement = new Agreement({
+      now: () => this.clock.now,
+      founders: plan.machines,
+      say: (violation) => this.violate(violation),
+    });
     for (let number = 1; number <= plan.machines + plan.spares; number++) {
       const isSpare = number > plan.machines;
       this.machines.push(new Machine(`m${number}`, this, random.next(), isSpare));
