@@ -1,13 +1,14 @@
 /** A member that follows a leader which only these files know: it is sent what the test wants. */
 import { Arena, bytesToKey, concatBytes, deferred } from "../../src/base/index.ts";
 import { Logger } from "../../src/observe/index.ts";
-import type { Member, PeerInbox } from "../../src/member/index.ts";
+import type { Member, PeerInbox, SnapshotSink } from "../../src/member/index.ts";
 import {
   api,
   decodeMessage,
   encodeInternalRequest,
   ENTRY_TYPE,
   type Entry,
+  type Failure,
 } from "../../src/proto/index.ts";
 import { EMPTY_CONF_STATE, MESSAGE_TYPE, type Message, message } from "../../src/raft/index.ts";
 import { bootIn } from "../../src/server/boot.ts";
@@ -42,21 +43,21 @@ export class Follower {
   readonly member: Member;
   readonly time: SimTime;
   readonly #inbox: PeerInbox;
-  readonly #promises: Promises;
+  readonly promises: Promises;
   readonly #arena = new Arena();
 
   constructor(member: Member, inbox: PeerInbox, time: SimTime, promises: Promises) {
     this.member = member;
     this.#inbox = inbox;
     this.time = time;
-    this.#promises = promises;
+    this.promises = promises;
   }
 
   ask({ field, bytes }: Request): Promise<boolean> {
     const { promise, resolve } = deferred<boolean>();
     this.member.propose(field, bytes, {
       settle: () => {
-        this.#promises.puts++;
+        this.promises.puts++;
         resolve(true);
       },
       fail: () => resolve(false),
@@ -65,15 +66,39 @@ export class Follower {
   }
 
   /** Sends a snapshot. Resolves when the member says that it has it. */
-  async sendSnapshot({ bytes, index, term }: Image): Promise<void> {
+  async sendSnapshot(image: Image): Promise<void> {
+    await this.sendInto(this.open(image), image);
+  }
+
+  async sendInto(sink: SnapshotSink, { bytes }: Image): Promise<void> {
+    try {
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+        await sink.write(bytes.subarray(at, at + PIECE_BYTES));
+      }
+      await sink.finish();
+    } catch (error) {
+      await sink.abort();
+      throw error;
+    }
+  }
+
+  /** Begins to send a snapshot. Throws when it is refused. */
+  open(image: Image): SnapshotSink {
+    const sink = this.#open(image);
+    if ("message" in sink) throw new Error(sink.message);
+    return sink;
+  }
+
+  /** The same; undefined when it is refused. */
+  tryOpen(image: Image): SnapshotSink | undefined {
+    const sink = this.#open(image);
+    return "message" in sink ? undefined : sink;
+  }
+
+  #open({ index, term }: Image): SnapshotSink | Failure {
     const confState = { ...EMPTY_CONF_STATE, voters: [this.member.ids.memberId, LEADER] };
     const snapshot = { meta: { index, term, confState }, data: new Uint8Array(0) };
-    const sink = this.#inbox.receiveSnapshot(this.#from({ type: MESSAGE_TYPE.snap, snapshot }));
-    if ("message" in sink) throw new Error(sink.message);
-    for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-      await sink.write(bytes.subarray(at, at + PIECE_BYTES));
-    }
-    await sink.finish();
+    return this.#inbox.receiveSnapshot(this.#from({ type: MESSAGE_TYPE.snap, snapshot }));
   }
 
   /** Appends puts of `KEY + index`, and commits them. */
