@@ -10,7 +10,8 @@ export function* hashAll(db: Db): Slices<number> {
   const names = yield* restartable(() => db.bucketNames());
   let hash = 0;
   for (const name of names) {
-    const bucket = yield* restartable(() => db.bucket(name));
+    // Asked for again in each slice: the file may become another between two of them.
+    const bucket = () => db.bucket(name);
     const hasher = new BucketHasher(bucket, crc32c(hash, textToBytes(name)), {
       ignored: name === "meta" ? IGNORED : [],
     });
@@ -21,13 +22,13 @@ export function* hashAll(db: Db): Slices<number> {
 }
 
 class BucketHasher {
-  readonly #bucket: Bucket;
+  readonly #bucket: () => Bucket;
   readonly #ignored: readonly string[];
   readonly #pace = new Pace();
   #lastKey: Uint8Array | undefined;
   hash: number;
 
-  constructor(bucket: Bucket, hash: number, options: { ignored: readonly string[] }) {
+  constructor(bucket: () => Bucket, hash: number, options: { ignored: readonly string[] }) {
     this.#bucket = bucket;
     this.#ignored = options.ignored;
     this.hash = hash;
@@ -35,7 +36,7 @@ class BucketHasher {
 
   /** Hashes on from the last key. True at the end. */
   step(): boolean {
-    const cursor = this.#bucket.cursor();
+    const cursor = this.#bucket().cursor();
     const last = this.#lastKey;
     let isThere = last === undefined ? cursor.first() : cursor.seek(after(last));
     while (isThere) {
