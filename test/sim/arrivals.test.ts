@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { concatBytes } from "../../src/base/index.ts";
 import { hashAll } from "../../src/mvcc/index.ts";
 import { SLICE } from "../../src/mvcc/slices.ts";
 import type { Fault } from "./disk-calls.ts";
+import { checkPages } from "./examine.ts";
 import { type Follower, follow, type Image } from "./follower.ts";
 import { DIR, newDisk } from "./life.ts";
-import { put } from "./requests.ts";
+import { compact, put, remove } from "./requests.ts";
 
 // What is sent to a member as a snapshot, and how it takes that.
 
@@ -168,6 +170,41 @@ test("reads that are under way end in the old state, and watches hear of the new
   };
   await follow({ disk: newDisk(), seed: SEED, work, onRestored: () => restored++ });
   assert.equal(restored, 1);
+});
+
+test("a file that is being made smaller, and an image that is being read, bear an exchange", async () => {
+  const taken: Image[] = [];
+  const work = async (follower: Follower) => {
+    const { member } = follower;
+    for (let i = 0; i < 20; i++) await follower.ask(put(`f${i}`, "own".repeat(2000)));
+    await follower.ask(remove("f", "g"));
+    await follower.ask(compact(member.state.store.currentRevision));
+    await member.compacted(member.state.store.currentRevision);
+    const before = await follower.image();
+    const image = await member.openSnapshot();
+    const half = image.sizeBytes / 2;
+    const first = new Uint8Array(await image.read(half));
+    const defragmented = member.defragment();
+    await follower.sendSnapshot(late!);
+    await follower.applied(late!.index);
+    await defragmented;
+    follower.append(late!, 3);
+    await follower.applied(late!.index + 3);
+    await member.committed();
+    checkPages(follower);
+    const rest = await image.read(half);
+    image.close();
+    assert.deepEqual(concatBytes([first, rest]).subarray(8192), before.bytes.subarray(8192));
+    taken.push(await follower.image());
+  };
+  await follow({ disk: newDisk(), seed: SEED, work });
+  // What it has by then is a snapshot as good as any.
+  const again = async (follower: Follower) => {
+    await follower.sendSnapshot(taken[0]!);
+    await follower.applied(taken[0]!.index);
+    assert.equal(keysOf(follower), 33);
+  };
+  await follow({ disk: newDisk(), seed: SEED, work: again });
 });
 
 async function told(member: Follower, index: number): Promise<boolean> {
