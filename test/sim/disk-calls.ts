@@ -116,7 +116,16 @@ export class DiskCalls implements FileIo {
 
   /** The next call that can, or the next sync of a file that matches, fails. */
   failNext(of?: RegExp): void {
-    this.#fault = { nth: 1, how: "EIO", ...(of && { of }) };
+    this.#strikeNext("EIO", of);
+  }
+
+  /** The process or the power ends as the next call that matches begins. */
+  endNext(how: "killed" | "cut", of: RegExp): void {
+    this.#strikeNext(how, of);
+  }
+
+  #strikeNext(how: How, of?: RegExp): void {
+    this.#fault = { nth: 1, how, ...(of && { of }) };
     this.#counted = 0;
     this.#isStruck = false;
   }

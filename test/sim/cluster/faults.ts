@@ -1,7 +1,14 @@
 import { FAIR } from "./network.ts";
-import type { Fault, Plan, Who } from "./plan.ts";
+import type { Fault, Place, Plan, Who } from "./plan.ts";
 import type { Operator } from "./operator.ts";
 import type { Cluster, Machine } from "./world.ts";
+
+/** Calls that change a file. */
+const CALLS: Readonly<Record<Place, RegExp>> = {
+  wal: /^(write|sync|rename|truncate) .*\/wal\//,
+  db: /^(write|sync|truncate) .*db\b/,
+  snap: /^(write|sync|rename|unlink|create) .*(\.snap|snap\/tmp)/,
+};
 
 /** How often a flapping link changes. */
 const FLAP_MS = 150;
@@ -47,6 +54,12 @@ export class Faults {
         return this.#find(fault.who).crash("killed", ms);
       case "power":
         return this.#find(fault.who).crash("power lost", ms);
+      case "crashAt":
+        return this.#find(fault.who).crashAt(
+          CALLS[fault.of],
+          fault.isKill ? "killed" : "power lost",
+          fault.ms,
+        );
       case "powerOfAll":
         for (const machine of this.#cluster.machines) machine.crash("power lost", ms);
         return;
@@ -102,7 +115,7 @@ export class Faults {
     const { life } = this.#find(fault.who);
     if (life === undefined) return;
     if (fault.kind === "diskError") {
-      life.disk.failNext(fault.of === "wal" ? /^(write|sync) .*wal$/ : /^(write|sync) .*db\b/);
+      life.disk.failNext(fault.of === "wal" ? /^(write|sync) .*\.wal\b/ : /^(write|sync) .*db\b/);
     } else if (fault.kind === "diskFull") {
       life.disk.isFull = true;
       this.#until(fault.ms, () => {

@@ -57,6 +57,8 @@ export class Life implements Host, Peer {
   readonly calls = new Set<ClientCall>();
   readonly disk: DiskCalls;
   isAlive = true;
+  /** Told when the file call has come at which the power was to fail. */
+  onCut = (): void => {};
   member: Member | undefined;
   links: PeerLinks | undefined;
   readonly #options: LifeOptions;
@@ -75,7 +77,7 @@ export class Life implements Host, Peer {
       time,
       seed,
       fault: undefined,
-      onEnd: () => {},
+      onEnd: () => this.onCut(),
       isBrief: true,
     });
     this.#live().catch((error: unknown) => this.#died(error));

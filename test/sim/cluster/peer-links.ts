@@ -162,6 +162,7 @@ export class PeerLinks implements NetworkPort {
 
   /** This life is over: whoever was receiving from it notices. */
   ended(): void {
+    this.#isStopped = true;
     for (const { peer, sink } of this.#uploads) {
       this.#around.afterAnyway(this.#around.network.delay(), () =>
         peer.arrive(() => void sink.abort()),

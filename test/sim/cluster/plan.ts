@@ -4,10 +4,15 @@ import { FAIR, type Weather } from "./network.ts";
 /** A machine by its number, or the one that leads when it happens. */
 export type Who = "leader" | number;
 
+/** What a file call is for. */
+export type Place = "wal" | "db" | "snap";
+
 /** What goes wrong at a moment, and for how long. */
 export type Fault = { readonly at: number; readonly ms: number } & (
   | { readonly kind: "kill" | "power" | "stop"; readonly who: Who }
   | { readonly kind: "powerOfAll" }
+  /** At the next such call to the disk. */
+  | { readonly kind: "crashAt"; readonly who: Who; readonly of: Place; readonly isKill: boolean }
   | { readonly kind: "pause"; readonly who: Who; readonly clock: "goes" | "stands" }
   | { readonly kind: "isolate"; readonly who: Who; readonly ways: "in" | "out" | "both" }
   | { readonly kind: "split"; readonly first: number }
@@ -129,6 +134,8 @@ const KINDS_OF_ONE: readonly Fault["kind"][] = [
   "diskFull",
   "slowDisk",
   "diskError",
+  "crashAt",
+  "crashAt",
   "wallJump",
   "clientsCut",
   "defragment",
@@ -152,6 +159,8 @@ const KINDS: readonly Fault["kind"][] = [
 
 const CHANGES: readonly Fault["kind"][] = ["join", "join", "join", "leave", "leave", "update"];
 
+const PLACES: readonly Place[] = ["wal", "wal", "db", "snap"];
+
 function drawFault(random: Prng, kind: Fault["kind"], machines: number, at: number): Fault {
   const drawWho = (): Who => (random.oneIn(2) ? "leader" : random.below(machines));
   const who = drawWho();
@@ -164,6 +173,10 @@ function drawFault(random: Prng, kind: Fault["kind"], machines: number, at: numb
       return { ...base, kind };
     case "pause":
       return { ...base, kind, who, clock: random.oneIn(3) ? "stands" : "goes" };
+    case "crashAt": {
+      const of = PLACES[random.below(PLACES.length)]!;
+      return { ...base, kind, who, of, isKill: random.oneIn(4) };
+    }
     case "isolate":
       return { ...base, kind, who, ways: (["both", "in", "out"] as const)[random.below(3)]! };
     case "split":

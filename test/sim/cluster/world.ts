@@ -108,6 +108,14 @@ export class Machine {
     this.#world.clock.after(ms, () => this.#up());
   }
 
+  /** The same, as the next file call that matches begins. */
+  crashAt(call: RegExp, how: "killed" | "power lost", ms: number): void {
+    const { life } = this;
+    if (life === undefined) return;
+    life.onCut = () => this.crash(how, ms);
+    life.disk.endNext(how === "killed" ? "killed" : "cut", call);
+  }
+
   /** The process is asked to end, and does so in time or is killed. */
   stop(ms: number): void {
     const { life } = this;
