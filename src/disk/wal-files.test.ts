@@ -268,16 +268,45 @@ test("entries behind a snapshot from the leader survive the loss of their hard s
   const directory = newDirectory();
   const wal = await createWal({ directory }, metadata);
   await save(wal, entry(1), entry(2));
-  await wal.saveSnapshot({ index: 50, term: 1, confState });
-  await save(wal, entry(51), entry(52));
-  await wal.close();
+  const calls = [
+    wal.installSnapshot({ index: 50, term: 1, confState }, { term: 1, vote: 7n, commit: 50 }),
+    save(wal, entry(51), entry(52)),
+  ];
+  await Promise.all(calls);
+  const bytes = bytesWritten(directory);
   const path = join(directory, FIRST);
-  writeFileSync(path, readFileSync(path).subarray(0, bytesWritten(directory) - 3));
+  writeFileSync(path, readFileSync(path).subarray(0, bytes - 3));
   const { entries, opened } = await reopened({ directory });
   assert.notEqual(opened.repaired, undefined);
   assert.equal(opened.snapshot.index, 50);
   assert.deepEqual(opened.hardState, { term: 1, vote: 7n, commit: 50 });
   assert.deepEqual(entries, [entry(51), entry(52)]);
+  await wal.close();
+});
+
+test("a write that several calls share is cut off like one when a sector of it is missing", async () => {
+  for (const missing of [1, 2]) {
+    const directory = newDirectory();
+    const wal = await createWal({ directory }, metadata);
+    await save(wal, entry(1));
+    const start = bytesWritten(directory);
+    // The second and the third share a write. By then others have committed what is in it.
+    const calls = [2, 3, 4].map((index) => {
+      const hardState = { term: 1, vote: 7n, commit: index - 1 };
+      return wal.append({ entries: [entry(index, 700)], hardState, mustSync: true });
+    });
+    await Promise.all(calls);
+    const path = join(directory, FIRST);
+    const bytes = readFileSync(path);
+    const sector = Math.ceil((start + 730) / 512) + missing - 1;
+    bytes.fill(0, sector * 512, (sector + 1) * 512);
+    writeFileSync(path, bytes);
+    const { entries, opened } = await reopened({ directory });
+    assert.notEqual(opened.repaired, undefined);
+    assert.ok(entries.length >= 2 && entries.length <= 3, `${entries.length} entries`);
+    assert.deepEqual(opened.hardState?.commit, 1);
+    await wal.close();
+  }
 });
 
 function bytesWritten(directory: string): number {

@@ -29,8 +29,6 @@ import { readEntries, readWal, type WalContent, walExists } from "./wal-reader.t
 
 /** Prepared space that the tail of a new log keeps ahead of its records. */
 const AHEAD_BYTES = 8 * 1024 * 1024;
-/** Unsynced records kept in memory; with more they are written although nobody waits. */
-const UNSYNCED_BYTES_MAX = 1024 * 1024;
 /** How much of an opened log is written once more, at least. */
 const REWRITTEN_BYTES = 1024 * 1024;
 
@@ -186,7 +184,12 @@ export class WalFiles {
   /** Highest index of an entry or snapshot position in the log. */
   #lastIndex: number;
   #hardState: HardState | undefined;
-  #snapshotIndex = 0;
+  /** The hard state is not in the log as it is. */
+  #isStateDue = false;
+  /** The commit index that the log knows. */
+  #writtenCommit: number;
+  /** The lowest entry that is encoded and not written. */
+  #firstIndex = Infinity;
   #queue: Job[] = [];
   #running: Promise<void> | undefined;
   #failure: Error | undefined;
@@ -211,6 +214,7 @@ export class WalFiles {
     this.#tail = state.tail;
     this.#lastIndex = state.lastIndex;
     this.#hardState = state.hardState;
+    this.#writtenCommit = state.hardState?.commit ?? 0;
   }
 
   /**
@@ -292,9 +296,10 @@ export class WalFiles {
     for (const job of jobs) {
       this.#encode(job);
       mustSync ||= job.batch.mustSync;
+      // Entries behind a leader's snapshot leave a gap: they must not be there without its commit.
+      if (job.snapshot !== undefined && job.batch.hardState !== undefined) await this.#writeTail();
     }
-    const unsynced = this.#encoder.length;
-    if (unsynced > UNSYNCED_BYTES_MAX || (mustSync && unsynced > 0)) await this.#write(this.#tail);
+    if (mustSync) await this.#writeTail();
     if (this.#tail.position >= this.#segmentBytes / 2) this.#next ??= this.#prepareNext();
   }
 
@@ -303,25 +308,34 @@ export class WalFiles {
     const encoder = this.#encoder;
     if (snapshot !== undefined) {
       encoder.snapshot(snapshot);
-      this.#snapshotIndex = snapshot.index;
       this.#lastIndex = Math.max(this.#lastIndex, snapshot.index);
     }
-    if (entries.length > 0 && hardState !== undefined) this.#commitSnapshot(hardState);
     for (const entry of entries) encoder.entry(entry);
+    this.#firstIndex = Math.min(this.#firstIndex, entries[0]?.index ?? Infinity);
     this.#lastIndex = entries.at(-1)?.index ?? this.#lastIndex;
-    if (hardState !== undefined) encoder.state(hardState);
-    this.#hardState = hardState ?? this.#hardState;
+    if (hardState === undefined) return;
+    this.#hardState = hardState;
+    this.#isStateDue = true;
   }
 
   /**
-   * Entries that follow a snapshot from the leader leave a gap behind those before it. If a torn
-   * write kept them and lost the hard state, nothing would say that the snapshot is committed, and
-   * the gap would be damage. So its commit goes first.
+   * One hard state ends a write, and none commits an entry of the same write: by that a torn write
+   * is told from damage (`wal/repair.ts`). Others may have committed the entry meanwhile; it will
+   * be said with the next write. But a new member must not forget who told it of its cluster.
    */
-  #commitSnapshot(hardState: HardState): void {
-    if ((this.#hardState?.commit ?? 0) >= this.#snapshotIndex) return;
-    const commit = Math.min(hardState.commit, this.#snapshotIndex);
-    this.#encoder.state({ ...hardState, commit });
+  #encodeState(): void {
+    const state = this.#hardState;
+    if (state === undefined || !this.#isStateDue) return;
+    const isFirst = this.#writtenCommit === 0;
+    const commit = isFirst ? state.commit : Math.min(state.commit, this.#firstIndex - 1);
+    this.#encoder.state({ ...state, commit });
+    this.#writtenCommit = commit;
+    this.#isStateDue = commit < state.commit;
+  }
+
+  async #writeTail(): Promise<void> {
+    this.#encodeState();
+    if (this.#encoder.length > 0) await this.#write(this.#tail);
   }
 
   async #write(file: SegmentFile): Promise<void> {
@@ -329,13 +343,14 @@ export class WalFiles {
     const bytes = this.#encoder.length;
     await file.write(this.#encoder.view());
     this.#encoder.reset();
+    this.#firstIndex = Infinity;
     this.#options.wrote?.(bytes, (performance.now() - start) / 1000);
   }
 
   /** Ends the tail and goes on in the next segment. A crash at any point leaves a whole log. */
   async #cut(): Promise<void> {
     // What nobody waits for belongs to this segment, before the checksum that the next begins with.
-    if (this.#encoder.length > 0) await this.#write(this.#tail);
+    await this.#writeTail();
     await this.#tail.truncate();
     this.#next ??= this.#prepareNext();
     const next = (await this.#next) ?? (await openTemporary(this.#options));
@@ -343,7 +358,11 @@ export class WalFiles {
     const encoder = this.#encoder;
     encoder.checksum();
     encoder.metadata(this.#metadata);
-    if (this.#hardState !== undefined) encoder.state(this.#hardState);
+    if (this.#hardState !== undefined) {
+      encoder.state(this.#hardState);
+      this.#writtenCommit = this.#hardState.commit;
+      this.#isStateDue = false;
+    }
     await this.#write(next);
     const name = segmentName(this.#segments.at(-1)!.sequence + 1, this.#lastIndex + 1);
     await nameSegment(this.#io, this.#options.directory, next, name);

@@ -147,9 +147,9 @@ async function replaySegment(
   }
   const rest = await file.readRange(offset);
   const intact = findIntactRecord(rest, 8);
-  const { nextIndex: index } = replay;
+  const { nextIndex: index, commit } = replay;
   const isTorn =
-    intact < 0 ? lacksPart(rest, offset) : isOneTornWrite(rest, { offset, intact, index });
+    intact < 0 ? lacksPart(rest, offset) : isOneTornWrite(rest, { offset, intact, index, commit });
   if (intact >= 0 && !isTorn) {
     const reason = `damaged record, but an intact one follows at offset ${offset + intact}`;
     throw new WalError(reason, { file: segment.file, offset });

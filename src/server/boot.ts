@@ -99,8 +99,7 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   if (opened?.repaired !== undefined)
     logger.warn("repaired a torn write of the log", opened.repaired);
   const ids = opened === undefined ? birth!.ids : idsOf(opened);
-  // A log that a crash left without its first entry: the member is born again, as the same one.
-  if (opened?.lastIndex === 0 && opened.snapshot.index === 0) birth = await bornAgain(ids, bear);
+  if (opened !== undefined && isUnborn(opened)) birth = await bornAgain(ids, bear);
   const wal =
     opened?.wal ??
     (await createWal(walOptions, { nodeId: ids.memberId, clusterId: ids.clusterId }));
@@ -118,7 +117,7 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   const { storage, snapshotIndex } = await restoreLog(state, opened);
   const node = newNode(ids, storage, snapshotIndex, options, host);
   if (birth !== undefined) state.members.expect(birth.members);
-  if (birth?.isFounder) writeFounders(node, birth);
+  if (birth?.isFounder && storage.lastIndex === 0) writeFounders(node, birth);
   const ports: Ports = {
     log: new DurableLog(wal, snapshots),
     pageFile: files,
@@ -195,6 +194,14 @@ function walOptionsFor(
 /** What a pause of 0 between two batches of a compaction stands for, as in etcd. */
 const COMPACTION_PAUSE_MS_DEFAULT = 10;
 
+/**
+ * A crash left a log from which nobody could learn who is in the cluster: the member is born again,
+ * as the same one.
+ */
+function isUnborn({ snapshot, hardState }: OpenedWal): boolean {
+  return snapshot.index === 0 && (hardState?.commit ?? 0) === 0;
+}
+
 async function bornAgain(ids: Ids, bear: () => Promise<Birth>): Promise<Birth> {
   const birth = await bear();
   if (birth.ids.memberId === ids.memberId && birth.ids.clusterId === ids.clusterId) return birth;
@@ -265,9 +272,11 @@ async function restoreLog(
     );
   }
   storage.applySnapshot({ meta: { index, term, confState }, data: new Uint8Array(0) });
+  state.appliedIndex = index;
+  // Its first write was torn: it has promised nothing, and some founders may be missing.
+  if (opened.hardState === undefined && index === 0) return { storage, snapshotIndex: 0 };
   if (opened.hardState !== undefined) storage.setHardState(opened.hardState);
   for await (const entries of opened.entries()) storage.append(entries);
-  state.appliedIndex = index;
   return { storage, snapshotIndex: index };
 }
 

@@ -25,7 +25,7 @@ import { CRC_TAG, Frame, RECORD, TYPE_TAG } from "./record.ts";
 // Sectors of one write reach the disk in any order, so intact records of the same write may follow
 // the bad one: entries, then one hard state, and snapshot positions, which say nothing. A later
 // write shows by a hard state that entries or another one follow, or that has the bad record
-// committed: it was durable then.
+// committed: it was durable then. Only the first write of all may commit its own entries.
 //
 // A record that is sound by its checksum but makes no sense is not a torn write wherever it stands
 // (`Replay` refuses it): the checksum leaves out the type, so one flipped bit makes a hard state
@@ -51,11 +51,17 @@ export function findIntactRecord(bytes: Uint8Array, start: number): number {
 /**
  * Whether all that is intact behind the bad record at the start of `bytes` was written together
  * with it, of which then whole sectors are missing. `offset` is the place in the file, `intact`
- * where in `bytes` the first intact record begins, `index` the entry that the bad one could be.
+ * where in `bytes` the first intact record begins, `index` the entry that the bad one could be,
+ * `commit` what the log has committed before it.
  */
 export function isOneTornWrite(
   bytes: Uint8Array,
-  { offset, intact, index }: { offset: number; intact: number; index: number },
+  {
+    offset,
+    intact,
+    index,
+    commit,
+  }: { offset: number; intact: number; index: number; commit: number },
 ): boolean {
   const frame = new Frame();
   let hasEnded = false;
@@ -65,7 +71,7 @@ export function isOneTornWrite(
     if (hasEnded || (frame.type !== RECORD.entry && frame.type !== RECORD.state)) return false;
     hasEnded = frame.type === RECORD.state;
     const data = bytes.subarray(frame.dataStart, frame.dataEnd);
-    if (hasEnded && !(commitOf(data) < index)) return false;
+    if (hasEnded && commit > 0 && !(commitOf(data) < index)) return false;
   }
   const sectorsEnd = intact - ((offset + intact) % SECTOR_BYTES);
   if (sectorsEnd <= 0 || lengthIsFlipped(bytes, offset)) return false;

@@ -78,6 +78,11 @@ export class Replay {
     return this.#recordsInSegment >= 2;
   }
 
+  /** The last commit index so far. */
+  get commit(): number {
+    return this.#hardState?.commit ?? 0;
+  }
+
   /** The index of the entry that comes next, if one does. */
   get nextIndex(): number {
     if (this.#places.length > 0) return this.#firstIndex + this.#places.length;
@@ -106,7 +111,7 @@ export class Replay {
    * and has all entries behind it in them: an earlier segment is needed.
    */
   finish(): Recovered | undefined {
-    const commit = this.#hardState?.commit ?? 0;
+    const { commit } = this;
     const snapshot = this.#snapshots.findLast((meta) => meta.index <= commit);
     const firstSegment = this.#segments[0];
     if (snapshot === undefined || firstSegment === undefined) return undefined;
