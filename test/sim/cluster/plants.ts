@@ -246,11 +246,11 @@ const STATE_PLANTS: readonly Plant[] = [
     "    const messages = [...this.#held];\n",
   ),
   plant(
-    "segment-begun-with-rest",
-    "a segment of the log begins with what belonged into the one before (found here)",
+    "states-within-write",
+    "a torn write looks like damage, since hard states stand within it (found here)",
     "disk/wal-files.ts",
-    "    if (this.#encoder.length > 0) await this.#write(this.#tail);\n    await this.#tail.truncate();",
-    "    await this.#tail.truncate();",
+    "    this.#hardState = hardState;\n    this.#isStateDue = true;\n",
+    "    this.#hardState = hardState;\n    encoder.state(hardState);\n",
   ),
   plant(
     "log-released-early",
@@ -258,6 +258,22 @@ const STATE_PLANTS: readonly Plant[] = [
     "member/log-keeper.ts",
     "    await this.#options.committed();\n",
     "",
+  ),
+  plant(
+    "progress-overtakes",
+    "a notice of progress overtakes events that wait (etcd #15220)",
+    "mvcc/watch-stream.ts",
+    "    if (!this.hasRoom || this.#watchers.size === 0 || this.behind > 0) return;",
+    "    if (!this.hasRoom || this.#watchers.size === 0) return;\n" +
+      "    if (this.behind > 0) return void this.#sink.progress(undefined, this.#hub.revision);",
+  ),
+  plant(
+    "directory-not-synced",
+    "a file gets a name, and the directory is not synced (etcd #6368)",
+    "disk/file-io.ts",
+    '  await orDiskError(io.rename(path, target), { path, doing: "rename" });\n' +
+      "  await syncDirectory(io, names.directory);",
+    '  await orDiskError(io.rename(path, target), { path, doing: "rename" });',
   ),
 ];
 
@@ -296,6 +312,13 @@ const SNAPSHOT_PLANTS: readonly Plant[] = [
     "member/received-snapshots.ts",
     "    await log.installSnapshot(snapshot, hardState);\n    await standby.adopt();",
     "    await standby.adopt();\n    await log.installSnapshot(snapshot, hardState);",
+  ),
+  plant(
+    "installed-while-written",
+    "a received database takes the place of one whose commit is under way (etcd #20271)",
+    "member/received-snapshots.ts",
+    "    await pages.flush();\n    await logKeeper.settled();",
+    "    await logKeeper.settled();",
   ),
 ];
 
