@@ -1,6 +1,6 @@
 /**
  * A member whose page file was changed behind its back is found out: at its start, by the leader
- * that looks every so often, and by the hashes of compactions.
+ * that looks every so often, and by the hashes of compactions. And nobody is accused wrongly.
  *
  *   npm run corruption [-- --programs quord,etcd]    the leader's program, then the others'
  */
@@ -10,10 +10,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { KV, Maintenance } from "../lib/api.ts";
 import { Cluster } from "./cluster.ts";
 import { blame, readArguments, runCommand, say } from "./command.ts";
+import { Load } from "./load.ts";
 import type { Program, Seat } from "./seat.ts";
+import { judge } from "./verdict.ts";
 
 const VALUE = "the value as it was written";
 const FOUND_MS_MAX = 20_000;
+/** Seconds of load, with a compaction after each. */
+const CALM_ROUNDS = 12;
 
 const args = readArguments(["programs"]);
 
@@ -89,6 +93,32 @@ async function findOut(way: Way, programs: readonly Program[]): Promise<string[]
   }
 }
 
+/** While much is written and compacted, nobody is accused. */
+async function accuseNobody(programs: readonly Program[]): Promise<string[]> {
+  const flags = ["--feature-gates", "CompactHashCheck=true", "--compact-hash-check-time", "1s"];
+  const cluster = await Cluster.start({
+    programs,
+    flags: [...flags, "--corrupt-check-time", "1s"],
+  });
+  const [leader] = cluster.seats as [Seat];
+  try {
+    await cluster.lead(leader);
+    const load = new Load({ seats: () => cluster.running(), seed: 1, perSecond: 400 });
+    load.start();
+    for (let left = CALM_ROUNDS; left > 0; left--) {
+      await sleep(1_000);
+      const revision = BigInt(Math.max(1, load.revision - 50));
+      await leader.client.call(KV.method.compact, { revision }).catch(() => {});
+    }
+    const { alarms } = await leader.client.call(Maintenance.method.alarm, {});
+    return [...(await judge(cluster, load)), ...alarms.map(({ memberID }) => `alarm ${memberID}`)];
+  } catch (error) {
+    return [`${(error as Error).message}\n${cluster.logs()}`];
+  } finally {
+    await cluster.stop();
+  }
+}
+
 async function refuses(seat: Seat): Promise<string[]> {
   const until = performance.now() + FOUND_MS_MAX;
   while (seat.isRunning && performance.now() < until) await sleep(50);
@@ -109,6 +139,11 @@ async function main(): Promise<string[]> {
         ["etcd", "quord"],
       ];
   const problems: string[] = [];
+  for (const [leader, other] of pairs as [Program, Program][]) {
+    const found = await accuseNobody([leader, leader, other]);
+    say(`nobody damaged, ${leader} leads and ${other} follows: ${found.length} problems`);
+    problems.push(...blame([leader, other], found));
+  }
   for (const [leader, other] of pairs as [Program, Program][]) {
     for (const way of Object.keys(FLAGS) as Way[]) {
       const found = await findOut(way, [leader, leader, other]);
