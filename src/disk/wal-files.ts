@@ -297,7 +297,10 @@ export class WalFiles {
       this.#encode(job);
       mustSync ||= job.batch.mustSync;
       // Entries behind a leader's snapshot leave a gap: they must not be there without its commit.
-      if (job.snapshot !== undefined && job.batch.hardState !== undefined) await this.#writeTail();
+      if (job.snapshot !== undefined && job.batch.hardState !== undefined) {
+        await this.#writeTail();
+        assert(this.#writtenCommit >= job.snapshot.index, "the snapshot is committed");
+      }
     }
     if (mustSync) await this.#writeTail();
     if (this.#tail.position >= this.#segmentBytes / 2) this.#next ??= this.#prepareNext();
