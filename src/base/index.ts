@@ -28,5 +28,6 @@ export { type Deferred, deferred } from "./deferred.ts";
 export { Heap } from "./heap.ts";
 export { exponentialBounds, Histogram } from "./histogram.ts";
 export { Prng } from "./prng.ts";
+export { urlProblem } from "./go-url.ts";
 export { quoteBytes, quoteText, runeBytes } from "./quote.ts";
 export { sortInSlices } from "./sort.ts";

@@ -39,7 +39,6 @@ export {
   UsageError,
   uintFlag,
 } from "./flags.ts";
-export { urlProblem } from "./go-url.ts";
 export { goJson, RawJson } from "./go-json.ts";
 export {
   formatBytes,

@@ -22,7 +22,7 @@ export function foundCluster(names: UrlsMap, token: string, hashing: Hashing): F
   for (const [name, peerUrls] of names) {
     const id = hashing.memberId(peerUrls, token);
     const member = { id, name, peerUrls, clientUrls: [], isLearner: false };
-    if (members.has(id)) return `member exists with identical ID ${memberText(member)}`;
+    if (members.has(id)) return `member exists with identical ID ${shortText(member)}`;
     if (id === 0n) return "cannot use 0 as member id";
     members.set(id, member);
   }
@@ -31,7 +31,7 @@ export function foundCluster(names: UrlsMap, token: string, hashing: Hashing): F
 }
 
 /** A member as Go prints the pointer to one. */
-function memberText({ id, peerUrls, isLearner, name, clientUrls }: Member): string {
+function shortText({ id, peerUrls, isLearner, name, clientUrls }: Member): string {
   const [peers, clients] = [peerUrls.join(" "), clientUrls.join(" ")];
   return `&{${idToHex(id)} {[${peers}] ${isLearner}} {${name} [${clients}]}}`;
 }
@@ -59,12 +59,16 @@ export function nameMembers(
 
 /** A cluster as its members are told of in etcd's errors. */
 export function clusterText(clusterId: bigint, members: readonly Member[]): string {
-  const parts = members.map(
-    ({ id, peerUrls, isLearner, name, clientUrls }) =>
-      `&{ID:${idToHex(id)} RaftAttributes:{PeerURLs:[${peerUrls.join(" ")}] IsLearner:${isLearner}} ` +
-      `Attributes:{Name:${name} ClientURLs:[${clientUrls.join(" ")}]}}`,
-  );
+  const parts = members.map((member) => `&${memberText(member)}`);
   return `{ClusterID:${idToHex(clusterId)} Members:[${parts.join(" ")}] RemovedMemberIDs:[]}`;
+}
+
+/** A member as Go prints one with the names of its fields. */
+export function memberText({ id, peerUrls, isLearner, name, clientUrls }: Member): string {
+  return (
+    `{ID:${idToHex(id)} RaftAttributes:{PeerURLs:[${peerUrls.join(" ")}] IsLearner:${isLearner}} ` +
+    `Attributes:{Name:${name} ClientURLs:[${clientUrls.join(" ")}]}}`
+  );
 }
 
 /** Why the members that were given are none of the running cluster's, in etcd's words. */

@@ -10,6 +10,7 @@ export {
   type Founding,
   type Hashing,
   localNameProblem,
+  memberText,
   nameMembers,
   unmatchedText,
 } from "./founding.ts";
@@ -29,6 +30,7 @@ export {
 export { type Downgrade, Members, type MembersOptions } from "./members.ts";
 export {
   HEALTH_MS,
+  LEARNER_READY_SHARE,
   refusalOfLearner,
   refusalToAdd,
   refusalToPromote,
@@ -50,6 +52,7 @@ export {
   refusalOfStorageVersion,
   SERVER_VERSION,
   shortVersion,
+  textOf as textOfVersion,
   type VersionDecision,
   versionOf,
 } from "./versions.ts";

@@ -27,7 +27,8 @@ export function shortVersion(text: string): string {
   return text.split(".", 2).join(".");
 }
 
-function textOf(version: number): string {
+/** `3.7.0` of what `versionOf` made of it. */
+export function textOf(version: number): string {
   return `${Math.floor(version / 1000)}.${version % 1000}.0`;
 }
 

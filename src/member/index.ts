@@ -30,6 +30,7 @@ export type {
   TimePort,
 } from "./ports.ts";
 export type { ChangeWaiter } from "./member-changes.ts";
+export { type ChangeOutcome, isRefused } from "./membership.ts";
 export type { ProposalWaiter } from "./proposals.ts";
 export type { ReadWaiter } from "./reads.ts";
 export { Slicer } from "./slices.ts";

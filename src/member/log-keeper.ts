@@ -56,6 +56,11 @@ export class LogKeeper {
     this.#logged.add(entries);
   }
 
+  /** Index of the newest snapshot record. */
+  get snapshotIndex(): number {
+    return this.#snapshotIndex;
+  }
+
   /** Bytes of entries that wait to be applied, to a megabyte. */
   get unappliedBytes(): number {
     return this.#logged.bytesAfter(this.#options.state.appliedIndex);

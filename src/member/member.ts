@@ -20,9 +20,10 @@ import { Leadership } from "./leadership.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LogKeeper, type SnapshotData } from "./log-keeper.ts";
 import { type ChangeWaiter, MemberChanges } from "./member-changes.ts";
+import { Membership } from "./membership.ts";
 import { Meters } from "./meters.ts";
 import { PageKeeper } from "./page-keeper.ts";
-import type { NetworkPort, PeerReply, Ports } from "./ports.ts";
+import type { NetworkPort, Ports } from "./ports.ts";
 import { Proposals, type ProposalWaiter } from "./proposals.ts";
 import { Reads, type ReadWaiter } from "./reads.ts";
 import { ReceivedSnapshots } from "./received-snapshots.ts";
@@ -31,6 +32,7 @@ import { Replica } from "./replica.ts";
 import { SentSnapshots } from "./sent-snapshots.ts";
 import { Slicer } from "./slices.ts";
 import { SpaceKeeper } from "./space-keeper.ts";
+import { VersionMonitor } from "./version-monitor.ts";
 
 export interface MemberConfig {
   readonly tickMs: number;
@@ -58,6 +60,10 @@ export interface MemberConfig {
   readonly checksCompactHashes: boolean;
   /** Whether NOSPACE is cleared by itself when space is back. */
   readonly autoDisarmNoSpace: boolean;
+  /** Whether changes of the members that could cost the cluster its quorum are refused. */
+  readonly checksReconfiguration: boolean;
+  /** Between two looks whether a downgrade has come to its end; 0: never. */
+  readonly downgradeCheckMs: number;
   /** Whether revokes of leases are still taken when others are refused for being too many. */
   readonly prioritizesRevokes: boolean;
 }
@@ -80,8 +86,6 @@ export interface MemberOptions {
    * a joining member of the cluster.
    */
   readonly firstPeers?: readonly { readonly id: bigint; readonly peerUrls: readonly string[] }[];
-  /** Promotes a learner, asked by a peer; for this member alone. */
-  readonly promote?: (member: Member, learner: bigint) => Promise<PeerReply<string>>;
   /** This member was removed from the cluster for good: the process must stop. */
   readonly onRemoved?: () => void;
   /** The state became that of a snapshot, and is ahead of the revisions that were told. */
@@ -133,6 +137,8 @@ export class Member {
   readonly meters: Meters;
   readonly network: NetworkPort;
   readonly leadership: Leadership;
+  readonly membership: Membership;
+  readonly versions: VersionMonitor;
   readonly leases: LeaseKeeper;
   readonly renewals: Renewals;
   readonly space: SpaceKeeper;
@@ -198,6 +204,8 @@ export class Member {
     });
     this.leases = this.#newLeaseKeeper();
     this.renewals = this.#newRenewals();
+    this.membership = this.#newMembership();
+    this.versions = this.#newVersionMonitor();
     this.space = this.#newSpaceKeeper();
     this.corruption = this.#newCorruptionChecker();
     this.#sentSnapshots = this.#newSentSnapshots();
@@ -244,6 +252,40 @@ export class Member {
       // A revoke that another leader proposed could meet a lease that was renewed there.
       propose: (field, request, waiter) => this.#proposeAsLeader(field, request, waiter),
       retryMs: this.requestTimeoutMs,
+    });
+  }
+
+  #newMembership(): Membership {
+    return new Membership({
+      ...this.#ports,
+      ...this.#config,
+      memberId: this.ids.memberId,
+      state: this.state,
+      node: this.#node,
+      leadership: this.leadership,
+      network: this.network,
+      meters: this.meters,
+      requestTimeoutMs: this.requestTimeoutMs,
+      change: (change, waiter) => this.changeMembers(change, waiter),
+      isStopped: () => this.#stopped,
+    });
+  }
+
+  #newVersionMonitor(): VersionMonitor {
+    return new VersionMonitor({
+      ...this.#ports,
+      ...this.#config,
+      memberId: this.ids.memberId,
+      state: this.state,
+      storage: this.#options.storage,
+      leadership: this.leadership,
+      network: this.network,
+      snapshotIndex: () => this.#logKeeper.snapshotIndex,
+      propose: (field, request) => this.#proposeOnce(field, request),
+      caughtUp: () => this.caughtUp(),
+      change: (work) => this.#changeState(work),
+      spawn: (work) => this.spawn(work),
+      every: (ms, work) => this.every(ms, work),
     });
   }
 
@@ -377,7 +419,6 @@ export class Member {
   }
 
   #inboxParts() {
-    const { promote } = this.#options;
     return {
       state: this.state,
       node: this.#node,
@@ -388,8 +429,7 @@ export class Member {
       caughtUp: () => this.caughtUp(),
       sentSnapshots: this.#sentSnapshots,
       receivedSnapshots: this.#receivedSnapshots,
-      promote: (learner: bigint): Promise<PeerReply<string>> =>
-        promote?.(this, learner) ?? Promise.resolve({ kind: "unreached", reason: "not served" }),
+      promote: (learner: bigint) => this.membership.answerPromotion(learner),
       wake: () => this.#wake(),
     };
   }
@@ -560,6 +600,7 @@ export class Member {
     if (this.#config.autoDisarmNoSpace) this.every(SPACE_LOOK_MS, () => this.space.look());
     if (this.#config.autoCompactionRetention > 0) this.#startAutoCompactor();
     this.#startCorruptionChecks();
+    this.versions.start();
     this.spawn(this.#advanceElection());
     this.#wake();
   }
@@ -657,13 +698,15 @@ export class Member {
   }
 
   #compact(revision: number): Promise<Failure | undefined> {
-    const { promise, resolve } = deferred<Failure | undefined>();
-    const request = encodeMessage(api.CompactionRequest, { revision });
-    this.propose(REQUEST.compaction, request, {
-      settle: ({ error }) => resolve(error === undefined ? undefined : fail(error)),
-      fail: resolve,
-    });
-    return promise;
+    return this.#proposeOnce(
+      REQUEST.compaction,
+      encodeMessage(api.CompactionRequest, { revision }),
+    );
+  }
+
+  /** Changes the state beside the log, with nothing being applied meanwhile. */
+  #changeState(work: () => void): Promise<void> {
+    return this.#applier.alone(() => this.#own.retry(work));
   }
 
   /** Tells the cluster the own name and client URLs; resolves when that has been applied. */
@@ -675,16 +718,25 @@ export class Member {
     await this.#proposeUntilApplied(REQUEST.clusterMemberAttrSet, request);
   }
 
-  async setClusterVersion(version: string): Promise<void> {
-    const request = encodeMessage(api.ClusterVersionSetRequest, { ver: version });
-    await this.#proposeUntilApplied(REQUEST.clusterVersionSet, request);
+  /** Resolves when the cluster has a version: its first leader sees to it. */
+  versionKnown(): Promise<void> {
+    return this.versions.known();
+  }
+
+  /** Takes a request through the log. Resolves to undefined when it was applied. */
+  #proposeOnce(field: number, request: Uint8Array): Promise<Failure | undefined> {
+    const { promise, resolve } = deferred<Failure | undefined>();
+    this.propose(field, request, {
+      settle: ({ error }) => resolve(error === undefined ? undefined : fail(error)),
+      fail: resolve,
+    });
+    return promise;
   }
 
   async #proposeUntilApplied(field: number, request: Uint8Array): Promise<void> {
     for (;;) {
-      const { promise, resolve } = deferred<Failure | undefined>();
-      this.propose(field, request, { settle: () => resolve(undefined), fail: resolve });
-      if ((await promise) === undefined || this.#stopped) return;
+      const failure = await this.#proposeOnce(field, request);
+      if (failure === undefined || this.#stopped) return;
       // A refusal may come at once, as while a long log is applied again: that needs time to go on.
       await this.#ports.time.sleep(PROPOSE_AGAIN_MS);
     }
@@ -822,6 +874,7 @@ export class Member {
       return;
     }
     this.leadership.isEstablished = true;
+    this.versions.look();
     this.#ports.time.soon(() => this.#askAgain());
   }
 
@@ -835,6 +888,7 @@ export class Member {
   }
 
   #onApplied(): void {
+    this.versions.applied();
     this.#reads.release(this.state.appliedIndex);
     this.leases.settle();
   }

@@ -45,6 +45,14 @@ export class Meters {
   /** Ranges, from the moment they may read. */
   readonly ranges = new Times(FROM_100_US);
   leaderChanges = 0;
+  /** Learners that this member, leading, gave their vote or refused it, by the reason. */
+  promotions = 0;
+  readonly failedPromotions = new Map<string, number>();
+
+  promotionFailed(reason: string): void {
+    this.failedPromotions.set(reason, (this.failedPromotions.get(reason) ?? 0) + 1);
+  }
+
   /** Entries that took longer than `--warning-apply-duration`. */
   slowApplies = 0;
   /** Linearizable reads that had to be asked for again, and those that were given up. */

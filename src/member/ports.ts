@@ -258,4 +258,6 @@ export interface Ports {
   readonly lines: ErrorLines;
   readonly text: TextPort;
   readonly sha256: () => HashPort;
+  /** The id of a member that is added now. */
+  readonly newMemberId: (peerUrls: readonly string[]) => bigint;
 }

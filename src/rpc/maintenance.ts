@@ -1,8 +1,16 @@
 import { QUOTA_BYTES_DEFAULT } from "../apply/index.ts";
 import type { ServerCall } from "../grpc/index.ts";
-import { SERVER_VERSION } from "../cluster/index.ts";
+import { SERVER_VERSION, shortVersion } from "../cluster/index.ts";
 import { hashAll } from "../mvcc/index.ts";
-import { api, CODE, decodeMessage, encodeMessage, fail, REQUEST } from "../proto/index.ts";
+import {
+  api,
+  CODE,
+  decodeMessage,
+  encodeMessage,
+  type Failure,
+  fail,
+  REQUEST,
+} from "../proto/index.ts";
 import type { Answer } from "./answer.ts";
 import type { Service } from "./service.ts";
 
@@ -105,6 +113,50 @@ export function defragment(service: Service, bytes: Uint8Array, answer: Answer):
     service.answer(answer, api.DefragmentResponse, {});
   };
   member.spawn(run());
+}
+
+export function downgrade(service: Service, bytes: Uint8Array, answer: Answer): void {
+  const { action, version } = decodeMessage(api.DowngradeRequest, bytes);
+  const { member, state } = service;
+  const { versions } = member;
+  const act = async (): Promise<Failure | undefined> => {
+    switch (action) {
+      case api.DOWNGRADE_ACTION.VALIDATE:
+        return versions.refusalToDowngrade(version);
+      case api.DOWNGRADE_ACTION.ENABLE:
+        return versions.enableDowngrade(version);
+      case api.DOWNGRADE_ACTION.CANCEL:
+        await versions.cancelDowngrade();
+        return undefined;
+      default:
+        return fail("unknownMethod");
+    }
+  };
+  const done = act().then((failure) => {
+    if (failure !== undefined) answer.fail(failure);
+    else {
+      service.answer(answer, api.DowngradeResponse, {
+        header: service.header(),
+        version: shortVersion(state.members.version),
+      });
+    }
+  });
+  member.spawn(done);
+}
+
+/** Gives the lead to another member, at the order of the leader's clients alone. */
+export function moveLeader(service: Service, bytes: Uint8Array, answer: Answer): void {
+  const { targetID } = decodeMessage(api.MoveLeaderRequest, bytes);
+  const { member } = service;
+  if (!member.leadership.isOwn) {
+    answer.fail(fail("notLeader"));
+    return;
+  }
+  const moved = member.leadership.move(targetID).then((failure) => {
+    if (failure !== undefined) answer.fail(failure);
+    else service.answer(answer, api.MoveLeaderResponse, {});
+  });
+  member.spawn(moved);
 }
 
 /** Streams a consistent image of the page file, then the SHA-256 of all of it. */

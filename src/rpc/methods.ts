@@ -2,7 +2,7 @@ import type { ServerCall } from "../grpc/index.ts";
 import { api, type Schema } from "../proto/index.ts";
 import type { Answer } from "./answer.ts";
 import * as auth from "./auth.ts";
-import { memberList } from "./cluster.ts";
+import { memberAdd, memberList, memberPromote, memberRemove, memberUpdate } from "./cluster.ts";
 import * as election from "./election.ts";
 import * as health from "./health.ts";
 import * as kv from "./kv.ts";
@@ -62,10 +62,10 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
     "/etcdserverpb.Lease/LeaseLeases": unary(lease.leases),
 
     "/etcdserverpb.Cluster/MemberList": unary(memberList),
-    "/etcdserverpb.Cluster/MemberAdd": later(api.MemberAddRequest),
-    "/etcdserverpb.Cluster/MemberRemove": later(api.MemberRemoveRequest),
-    "/etcdserverpb.Cluster/MemberUpdate": later(api.MemberUpdateRequest),
-    "/etcdserverpb.Cluster/MemberPromote": later(api.MemberPromoteRequest),
+    "/etcdserverpb.Cluster/MemberAdd": unary(memberAdd),
+    "/etcdserverpb.Cluster/MemberRemove": unary(memberRemove),
+    "/etcdserverpb.Cluster/MemberUpdate": unary(memberUpdate),
+    "/etcdserverpb.Cluster/MemberPromote": unary(memberPromote),
 
     "/etcdserverpb.Maintenance/Status": byLearners(maintenance.status, always),
     "/etcdserverpb.Maintenance/Alarm": unary(maintenance.alarm),
@@ -77,8 +77,8 @@ export const METHODS: ReadonlyMap<string, Method> = new Map(
       learner: true,
     },
     "/etcdserverpb.Maintenance/Defragment": unary(maintenance.defragment),
-    "/etcdserverpb.Maintenance/MoveLeader": later(api.MoveLeaderRequest),
-    "/etcdserverpb.Maintenance/Downgrade": later(api.DowngradeRequest),
+    "/etcdserverpb.Maintenance/MoveLeader": unary(maintenance.moveLeader),
+    "/etcdserverpb.Maintenance/Downgrade": unary(maintenance.downgrade),
 
     "/etcdserverpb.Auth/AuthStatus": unary(auth.authStatus),
     "/etcdserverpb.Auth/AuthEnable": later(api.AuthEnableRequest),

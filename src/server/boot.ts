@@ -24,6 +24,7 @@ import type { Logger } from "../observe/index.ts";
 import { MemoryStorage, RawNode } from "../raft/index.ts";
 import type { Config } from "./config.ts";
 import { type Host, machine } from "./host.ts";
+import { memberId } from "../keys/index.ts";
 import { type Birth, foundByConfig, writeFounders } from "./birth.ts";
 import { NO_NETWORK } from "./no-network.ts";
 import { openPageFile, Received, settlePageFile } from "./received.ts";
@@ -126,6 +127,7 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
     time,
     lines: logger,
     text: { duration: formatDuration, bytes: formatBytes },
+    newMemberId: (urls) => memberId(urls, String(Math.floor(host.wallMs() / 1000))),
     sha256: () => process.getBuiltinModule("node:crypto").createHash("sha256"),
   };
   const member = new Member({

@@ -1,4 +1,4 @@
-import { urlProblem } from "../cli/index.ts";
+import { urlProblem } from "../base/index.ts";
 import {
   hasDuplicateUrl,
   localNameProblem,

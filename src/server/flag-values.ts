@@ -1,12 +1,5 @@
-import {
-  GoTextError,
-  parseBool,
-  parseDurationMs,
-  parseInt64,
-  parseUint64,
-  urlProblem,
-} from "../cli/index.ts";
-import { quoteText } from "../base/index.ts";
+import { GoTextError, parseBool, parseDurationMs, parseInt64, parseUint64 } from "../cli/index.ts";
+import { quoteText, urlProblem } from "../base/index.ts";
 import { gatesProblem } from "./features.ts";
 import type { Flag, Kind } from "./flag-table.ts";
 

@@ -366,9 +366,16 @@ const ROWS: readonly Row[] = [
   ],
   [
     "counter",
+    "etcd_server_learner_promote_failures",
+    "The total number of failed learner promotions (likely learner not ready) while this member is leader.",
+    ({ member }) =>
+      Array.from(member.meters.failedPromotions, ([Reason, count]) => [{ Reason }, count]),
+  ],
+  [
+    "counter",
     "etcd_server_learner_promote_successes",
     "The total number of successful learner promotions while this member is leader.",
-    () => 0,
+    ({ member }) => member.meters.promotions,
   ],
   [
     "gauge",

@@ -1,4 +1,3 @@
-import { CLUSTER_VERSION } from "../cluster/index.ts";
 import { MethodStats, type ServerCall } from "../grpc/index.ts";
 import { callType, GrpcServer, Http2Exchange, Web } from "../http/index.ts";
 import type { Member } from "../member/index.ts";
@@ -187,11 +186,11 @@ function grpcOptions({ requestBytesMax, concurrentStreamsMax, keepAlive }: Confi
   };
 }
 
-/** Elects, tells the cluster about itself and, in a new cluster, sets its version. */
-async function start({ member, isNew }: Booted, config: Config): Promise<void> {
+/** Tells the cluster of this member, and waits until both know of each other. */
+async function start({ member }: Booted, config: Config): Promise<void> {
   member.start();
   await member.publish({ name: config.name, clientUrls: config.advertiseClientUrls });
-  if (isNew || member.state.members.version === "") await member.setClusterVersion(CLUSTER_VERSION);
+  await member.versionKnown();
 }
 
 function serviceNames(): string[] {

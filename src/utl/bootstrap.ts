@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
-import { quoteText } from "../base/index.ts";
-import { EXIT, Exit, urlProblem } from "../cli/index.ts";
+import { quoteText, urlProblem } from "../base/index.ts";
+import { EXIT, Exit } from "../cli/index.ts";
 import { type Member, parseUrlsMap } from "../cluster/index.ts";
 import { clusterId, memberId } from "../keys/index.ts";
 import type { Utl } from "./utl.ts";

@@ -1,5 +1,4 @@
 import { deferred } from "../../src/base/index.ts";
-import { CLUSTER_VERSION } from "../../src/cluster/index.ts";
 import { dataDirPaths, DiskError } from "../../src/disk/index.ts";
 import type { Member } from "../../src/member/index.ts";
 import { Logger } from "../../src/observe/index.ts";
@@ -160,7 +159,7 @@ async function begin(world: {
 }): Promise<Life> {
   const { time, calls, ledger, seed, die } = world;
   let revision = 0;
-  const { member, store, isNew } = await bootIn(
+  const { member, store } = await bootIn(
     DIR,
     {
       config: CONFIG,
@@ -191,7 +190,7 @@ async function begin(world: {
   member.start();
   const reads = Promise.all([life.read(), time.sleep(1).then(() => life.read())]);
   await member.publish({ name: CONFIG.name, clientUrls: CONFIG.advertiseClientUrls });
-  if (isNew || member.state.members.version === "") await member.setClusterVersion(CLUSTER_VERSION);
+  await member.versionKnown();
   await reads;
   return life;
 }

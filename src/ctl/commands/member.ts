@@ -1,3 +1,4 @@
+import { urlProblem } from "../../base/index.ts";
 import {
   boolFlag,
   EXIT,
@@ -6,7 +7,6 @@ import {
   parseUint64,
   stringFlag,
   type Table,
-  urlProblem,
 } from "../../cli/index.ts";
 import { api, type Schema } from "../../proto/index.ts";
 import type { Ctl } from "../ctl.ts";

@@ -1,4 +1,3 @@
-import { CLUSTER_VERSION } from "../../../src/cluster/index.ts";
 import { DiskError } from "../../../src/disk/index.ts";
 import type { ServerCall } from "../../../src/grpc/index.ts";
 import type { Member, PeerInbox } from "../../../src/member/index.ts";
@@ -143,7 +142,7 @@ export class Life implements Host, Peer {
     const random = new Prng(seed);
     let onRevision = (_changes: ChangeList): void => {};
     let onRestored = (): void => {};
-    const { member, store, isNew } = await bootIn(
+    const { member, store } = await bootIn(
       DIR,
       {
         config,
@@ -186,8 +185,7 @@ export class Life implements Host, Peer {
     member.start();
     const { name, advertiseClientUrls: clientUrls } = config;
     await member.publish({ name, clientUrls });
-    if (isNew || member.state.members.version === "")
-      await member.setClusterVersion(CLUSTER_VERSION);
+    await member.versionKnown();
     this.#serve = (call) => pipeline.serve(call);
     this.#options.say("serves");
   }

@@ -1,4 +1,4 @@
-import { quoteText } from "../base/index.ts";
+import { quoteText } from "./quote.ts";
 
 /**
  * Why a text is no address of a member, in the words of Go's `url.Parse` and of etcd's own rules;

@@ -1,0 +1,249 @@
+import type { State } from "../apply/index.ts";
+import {
+  HEALTH_MS,
+  LEARNER_READY_SHARE,
+  idToHex,
+  type Member as ClusterMember,
+  memberText,
+  memberToJson,
+  membersFromJson,
+  membersToJson,
+  promotionToJson,
+  refusalOfLearner,
+  refusalToAdd,
+  refusalToPromote,
+  refusalToRemove,
+  type Standing,
+} from "../cluster/index.ts";
+import { deferred, textToBytes } from "../base/index.ts";
+import {
+  CONF_CHANGE_TYPE,
+  type ConfChange,
+  type ErrorName,
+  type Failure,
+  fail,
+} from "../proto/index.ts";
+import type { RawNode } from "../raft/index.ts";
+import type { Leadership } from "./leadership.ts";
+import type { ChangeWaiter } from "./member-changes.ts";
+import type { Meters } from "./meters.ts";
+import type { LogLines, NetworkPort, PeerReply, TimePort } from "./ports.ts";
+
+/** How long a leader waits until what is committed is applied, before it judges a learner. */
+const APPLY_MS_MAX = 1000;
+
+/** Pause between two attempts to reach the leader. */
+const RETRY_MS = 50;
+
+export interface MembershipOptions {
+  readonly memberId: bigint;
+  readonly state: State;
+  readonly node: RawNode;
+  readonly leadership: Leadership;
+  readonly network: NetworkPort;
+  readonly time: TimePort;
+  readonly lines: LogLines;
+  readonly meters: Meters;
+  readonly requestTimeoutMs: number;
+  /** Whether changes that could cost the cluster its quorum are refused. */
+  readonly checksReconfiguration: boolean;
+  readonly newMemberId: (peerUrls: readonly string[]) => bigint;
+  readonly change: (change: Omit<ConfChange, "id">, waiter: ChangeWaiter) => void;
+  readonly isStopped: () => boolean;
+}
+
+/** The members after a change, or why it was not made. */
+export type ChangeOutcome = readonly ClusterMember[] | Failure;
+
+export const isRefused = (outcome: ChangeOutcome): outcome is Failure => "code" in outcome;
+
+/** Changes of the members as clients ask for them (etcd: `server.go`, AddMember and the others). */
+export class Membership {
+  readonly #options: MembershipOptions;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  async add(
+    peerUrls: readonly string[],
+    { isLearner }: { readonly isLearner: boolean },
+  ): Promise<
+    Failure | { readonly member: ClusterMember; readonly members: readonly ClusterMember[] }
+  > {
+    const id = this.#options.newMemberId(peerUrls);
+    const member: ClusterMember = { id, peerUrls, isLearner, name: "", clientUrls: [] };
+    const { checksReconfiguration } = this.#options;
+    const refusal = checksReconfiguration ? refusalToAdd(this.#standing(), member) : undefined;
+    if (refusal !== undefined) {
+      return this.#refuse("add", refusal, { "requested-member-add": memberText(member) });
+    }
+    const members = await this.#change({
+      type: isLearner ? CONF_CHANGE_TYPE.addLearner : CONF_CHANGE_TYPE.addNode,
+      nodeId: id,
+      context: textToBytes(memberToJson(member, { withId: true })),
+    });
+    return isRefused(members) ? members : { member, members };
+  }
+
+  async remove(id: bigint): Promise<ChangeOutcome> {
+    const { checksReconfiguration } = this.#options;
+    const refusal = checksReconfiguration ? refusalToRemove(this.#standing(), id) : undefined;
+    if (refusal !== undefined) {
+      return this.#refuse("remove", refusal, { "requested-member-remove-id": idToHex(id) });
+    }
+    const context = new Uint8Array(0);
+    return this.#change({ type: CONF_CHANGE_TYPE.removeNode, nodeId: id, context });
+  }
+
+  /** Other peer URLs, as they were given: nobody looks at them. */
+  async update(id: bigint, peerUrls: readonly string[]): Promise<ChangeOutcome> {
+    const member = { id, peerUrls, isLearner: false, name: "", clientUrls: [] };
+    return this.#change({
+      type: CONF_CHANGE_TYPE.updateNode,
+      nodeId: id,
+      context: textToBytes(memberToJson(member, { withId: true })),
+    });
+  }
+
+  /** Gives a learner its vote: the leader decides, who alone knows how far the learner is. */
+  async promote(id: bigint): Promise<ChangeOutcome> {
+    const { leadership, network, time, requestTimeoutMs, isStopped } = this.#options;
+    const here = await this.#promoteHere(id);
+    if (here !== fail("notLeader")) return here;
+    const until = time.now() + requestTimeoutMs;
+    while (time.now() < until) {
+      const leader = await leadership.known(until);
+      if (isStopped()) return fail("stopped");
+      if (leader === 0n) return fail("noLeader");
+      if (leadership.isOwn) {
+        const outcome = await this.#promoteHere(id);
+        if (outcome !== fail("notLeader")) return outcome;
+      } else {
+        const reply = await network.promote(leader, id);
+        if (reply.kind === "value") return membersFromJson(reply.value);
+        if (reply.kind === "refused" && FINAL.has(reply.failure)) return reply.failure;
+      }
+      await time.sleep(RETRY_MS);
+    }
+    return fail("timeout");
+  }
+
+  /** The same for a peer: by this member, or not at all. The value is JSON, the new members. */
+  async answerPromotion(id: bigint): Promise<PeerReply<string>> {
+    const outcome = await this.#promoteHere(id);
+    if (isRefused(outcome)) return { kind: "refused", failure: outcome };
+    return { kind: "value", value: membersToJson(outcome) };
+  }
+
+  async #promoteHere(id: bigint): Promise<ChangeOutcome> {
+    const late = await this.#waitApplied();
+    if (late !== undefined) return late;
+    const refusal = this.#refusalToPromote(id);
+    if (refusal === "notLeader") return fail(refusal);
+    const { meters } = this.#options;
+    const outcome =
+      refusal === undefined
+        ? await this.#change({
+            type: CONF_CHANGE_TYPE.addNode,
+            nodeId: id,
+            context: textToBytes(promotionToJson(id)),
+          })
+        : fail(refusal);
+    if (isRefused(outcome)) meters.promotionFailed(outcome.message);
+    else meters.promotions++;
+    return outcome;
+  }
+
+  #refusalToPromote(id: bigint): ErrorName | undefined {
+    const { memberId, node, lines, checksReconfiguration } = this.#options;
+    const { softState, progress } = node.status();
+    const matches =
+      softState.role === "leader"
+        ? new Map([...progress].map(([member, { match }]) => [member, match]))
+        : undefined;
+    const learner = refusalOfLearner(matches, { learner: id, leader: memberId });
+    if (learner === "learnerNotReady") {
+      lines.warn("rejecting promote learner: learner is not ready", {
+        "learner-ready-percent": matches!.get(id)! / matches!.get(memberId)!,
+        "ready-percent-threshold": LEARNER_READY_SHARE,
+      });
+    }
+    if (learner !== undefined || !checksReconfiguration) return learner;
+    const quorum = refusalToPromote(this.#standing());
+    if (quorum !== undefined) {
+      this.#refuse("promote", quorum, { "requested-member-remove-id": idToHex(id) });
+    }
+    return quorum;
+  }
+
+  async #waitApplied(): Promise<Failure | undefined> {
+    const { state, node, time, isStopped } = this.#options;
+    const { commit } = node.status();
+    const until = time.now() + APPLY_MS_MAX;
+    while (state.appliedIndex < commit) {
+      if (isStopped()) return fail("stopped");
+      if (time.now() > until) return fail("timeoutWaitAppliedIndex");
+      await time.sleep(1);
+    }
+    return undefined;
+  }
+
+  #standing(): Standing {
+    const { memberId: self, state, network, time } = this.#options;
+    const since = time.now() - HEALTH_MS;
+    return {
+      members: state.members.list(),
+      self,
+      isActive: (id) => network.activeSince(id) !== undefined,
+      isConnected: (id) => (network.activeSince(id) ?? Number.POSITIVE_INFINITY) < since,
+    };
+  }
+
+  #refuse(what: "add" | "remove" | "promote", why: ErrorName, fields: object): Failure {
+    const { lines, memberId } = this.#options;
+    const failure = fail(why);
+    const reason = (why === "unhealthy" && BREAKS_QUORUM[what]) || NOT_ENOUGH;
+    lines.warn(`rejecting member ${what} request; ${reason}`, {
+      "local-member-id": idToHex(memberId),
+      ...fields,
+      error: failure.message,
+    });
+    return failure;
+  }
+
+  /** The members are those right after the change was applied. */
+  #change(change: Omit<ConfChange, "id">): Promise<ChangeOutcome> {
+    const { promise, resolve } = deferred<ChangeOutcome>();
+    const { state, lines, memberId } = this.#options;
+    this.#options.change(change, {
+      settle: (error) => {
+        lines.info("applied a configuration change through raft", {
+          "local-member-id": idToHex(memberId),
+          "raft-conf-change": TYPE_NAMES[change.type],
+          "raft-conf-change-node-id": idToHex(change.nodeId),
+        });
+        resolve(error === undefined ? state.members.list() : fail(error));
+      },
+      fail: resolve,
+    });
+    return promise;
+  }
+}
+
+/** What the leader says once and for all; after anything else it is asked again. */
+const FINAL = new Set([fail("learnerNotReady"), fail("memberNotFound"), fail("memberNotLearner")]);
+
+const NOT_ENOUGH = "not enough healthy members";
+const BREAKS_QUORUM = {
+  add: "local member has not been connected to majority peers, reconfigure breaks active quorum",
+  remove: "local member has not been connected to all peers, reconfigure breaks active quorum",
+  promote: undefined,
+};
+
+const TYPE_NAMES: Readonly<Record<number, string>> = {
+  [CONF_CHANGE_TYPE.addNode]: "ConfChangeAddNode",
+  [CONF_CHANGE_TYPE.removeNode]: "ConfChangeRemoveNode",
+  [CONF_CHANGE_TYPE.updateNode]: "ConfChangeUpdateNode",
+  [CONF_CHANGE_TYPE.addLearner]: "ConfChangeAddLearnerNode",
+};
