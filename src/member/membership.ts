@@ -150,7 +150,7 @@ export class Membership {
             context: textToBytes(promotionToJson(id)),
           })
         : fail(refusal);
-    if (isRefused(outcome)) meters.promotionFailed(outcome.message);
+    if (isRefused(outcome)) meters.promotionFailed(REASONS.get(outcome) ?? outcome.message);
     else meters.promotions++;
     return outcome;
   }
@@ -233,6 +233,12 @@ export class Membership {
 
 /** What the leader says once and for all; after anything else it is asked again. */
 const FINAL = new Set([fail("learnerNotReady"), fail("memberNotFound"), fail("memberNotLearner")]);
+
+/** What etcd's metrics call refusals that have another text for clients. */
+const REASONS: ReadonlyMap<Failure, string> = new Map([
+  [fail("memberNotFound"), "membership: ID not found"],
+  [fail("memberNotLearner"), "membership: can only promote a learner member"],
+]);
 
 const NOT_ENOUGH = "not enough healthy members";
 const BREAKS_QUORUM = {

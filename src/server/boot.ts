@@ -119,17 +119,11 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   const node = newNode(ids, storage, snapshotIndex, options, host);
   if (birth !== undefined) state.members.expect(birth.members);
   if (birth?.isFounder && storage.lastIndex === 0) writeFounders(node, birth);
-  const ports: Ports = {
+  const ports = portsOf(options, host, {
     log: new DurableLog(wal, snapshots),
     pageFile: files,
     received: new Received({ parts, host, snapshots, files }),
-    connect: options.connect ?? (() => NO_NETWORK),
-    time,
-    lines: logger,
-    text: { duration: formatDuration, bytes: formatBytes },
-    newMemberId: (urls) => memberId(urls, String(Math.floor(host.wallMs() / 1000))),
-    sha256: () => process.getBuiltinModule("node:crypto").createHash("sha256"),
-  };
+  });
   const member = new Member({
     ids,
     config: memberConfig(config),
@@ -149,6 +143,22 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   });
   tellStart(options, { ids, isNew });
   return { member, store: state.store, isNew: birth?.isFounder === true };
+}
+
+function portsOf(
+  { connect, logger }: BootOptions,
+  { time, wallMs }: Host,
+  disk: Pick<Ports, "log" | "pageFile" | "received">,
+): Ports {
+  return {
+    ...disk,
+    connect: connect ?? (() => NO_NETWORK),
+    time,
+    lines: logger,
+    text: { duration: formatDuration, bytes: formatBytes },
+    newMemberId: (urls) => memberId(urls, String(Math.floor(wallMs() / 1000))),
+    sha256: () => process.getBuiltinModule("node:crypto").createHash("sha256"),
+  };
 }
 
 function tellStart(
