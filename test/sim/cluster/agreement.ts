@@ -81,7 +81,9 @@ export class Agreement {
     const state =
       `revision ${store.currentRevision}, compacted at ${Math.max(0, store.compactedRevision)}, ` +
       `${lessor.size} leases, no space ${alarms.hasNoSpace}, corrupt ${alarms.hasCorrupt}, ` +
+      `cluster ${members.version}, ` +
       `members ${members.allKnown().map(({ id, isLearner }) => (isLearner ? `(${id})` : id))}`;
+    if (alarms.hasCorrupt) this.#say(`an alarm says that a member is corrupt, after ${index}`);
     const known = this.#states[index];
     if (known === undefined) this.#states[index] = state;
     else if (known !== state) this.#say(`after entry ${index} ${name} has ${state}, not ${known}`);

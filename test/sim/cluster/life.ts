@@ -123,6 +123,7 @@ export class Life implements Host, Peer {
     this.#serve = undefined;
     for (const call of this.calls) call.end(fail("stopped"));
     try {
+      if (end === "stopped") await this.member?.handOver();
       await this.member?.stop();
       this.end(end);
     } catch (error) {
@@ -182,6 +183,8 @@ export class Life implements Host, Peer {
     };
     const pipeline = new Pipeline(this.#service(member, hub, random));
     member.every(config.electionMs, () => pipeline.lookForLeader());
+    const problem = config.features.initialCorruptCheck && (await member.checkInitially());
+    if (problem) throw new Error(problem);
     member.start();
     const { name, advertiseClientUrls: clientUrls } = config;
     await member.publish({ name, clientUrls });

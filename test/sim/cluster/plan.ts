@@ -49,6 +49,10 @@ export interface Plan {
     readonly batchIntervalMs: number;
     readonly batchOperations: number;
     readonly pageCacheBytes: number;
+    /** Between two comparisons of the members' stores. */
+    readonly corruptCheckMs: number;
+    readonly compactHashCheckMs: number;
+    readonly checksInitially: boolean;
   };
   /** Work of the store between two chances for others, in nanoseconds. */
   readonly sliceNanoseconds: number;
@@ -81,6 +85,9 @@ export function drawPlan(seed: number, ms = PLAN_MS): Plan {
       batchIntervalMs: [20, 60, 100][random.below(3)]!,
       batchOperations: [20, 100, 1000][random.below(3)]!,
       pageCacheBytes: [16, 64][random.below(2)]! * 1024,
+      corruptCheckMs: [0, 2000][random.below(2)]!,
+      compactHashCheckMs: 2500,
+      checksInitially: random.oneIn(3),
     },
     sliceNanoseconds: [10_000, 100_000][random.below(2)]!,
     faults: drawFaults(random, { machines, spares }, ms),

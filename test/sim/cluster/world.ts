@@ -148,6 +148,7 @@ export class Machine {
   }
 
   #ended(end: End): void {
+    if (end !== "power lost" && this.memberId !== undefined) this.#world.gone(this, this.memberId);
     // The rest of what had been asked of it is done by then, or never.
     if (end === "disk failed") this.#world.clock.after(RESTART_MS, () => this.boot());
     if (end !== "removed") return;
@@ -239,6 +240,17 @@ export class Cluster {
     );
   }
 
+  /** Where a process ends its connections break, and new ones are refused: the others notice. */
+  gone(machine: Machine, id: bigint): void {
+    for (const { name, life } of this.machines) {
+      if (life === undefined || this.network.openSince(name, machine.name) === undefined) continue;
+      this.clock.after(2 * this.network.delay(), () => {
+        const isBack = machine.life?.isReachable === true;
+        if (!isBack && life.isReachable) life.arrive(() => life.inbox.reportGone(id));
+      });
+    }
+  }
+
   configOf(name: string): Config {
     const urlOf = (machine: string) => `http://${machine}:2380`;
     const founders = this.machines.slice(0, this.#plan.machines);
@@ -256,9 +268,15 @@ export class Cluster {
       "watch-progress-notify-interval": "1s",
     };
     const given = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
+    const config = makeConfig(parseFlags(given, {}));
     return {
-      ...makeConfig(parseFlags(given, {})),
+      ...config,
       ...settings,
+      features: {
+        ...config.features,
+        compactHashCheck: true,
+        initialCorruptCheck: settings.checksInitially,
+      },
       batchOperationsMax: settings.batchOperations,
     };
   }
