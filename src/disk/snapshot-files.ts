@@ -101,7 +101,7 @@ export class SnapshotFiles {
 
   /** `tmp*` files are removed at the next start, should the process not live to name them. */
   #temporaryName(): string {
-    return `tmp${process.pid}-${this.#temporaries++}`;
+    return `tmp-${this.#temporaries++}`;
   }
 }
 
