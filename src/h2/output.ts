@@ -5,21 +5,35 @@ import { FRAME_HEADER_BYTES } from "./frames.ts";
 const BUFFER_BYTES = 16 * 1024;
 /** Buffers kept for reuse: 1 MiB in all. More than this many are rarely busy in one turn. */
 const POOLED_BUFFERS_MAX = 64;
+/**
+ * Large ones, doubled this often at most, of which few are kept: 4 MiB in all. To allocate one for
+ * each large reply would make the collector of garbage run again and again.
+ */
+const DOUBLINGS_MAX = 6;
+const POOLED_LARGE_MAX = 2;
 
-/** Lends equal buffers, so that a connection at rest holds none. */
+/** Lends buffers of few sizes, so that a connection at rest holds none. */
 export class BufferPool {
-  readonly #free: Uint8Array[] = [];
+  readonly #free = Array.from({ length: DOUBLINGS_MAX + 1 }, (): Uint8Array[] => []);
 
-  take(): Uint8Array {
-    return this.#free.pop() ?? allocBytes(BUFFER_BYTES);
+  /** A buffer of `BUFFER_BYTES`, doubled as often as it takes to hold so many bytes. */
+  take(bytesMin: number): Uint8Array {
+    const doublings = doublingsFor(bytesMin);
+    return this.#free[doublings]?.pop() ?? allocBytes(BUFFER_BYTES * 2 ** doublings);
   }
 
   /** Takes back what `take` lent, or drops it. The giver must not touch the bytes again. */
   give(buffer: Uint8Array): void {
-    if (buffer.length === BUFFER_BYTES && this.#free.length < POOLED_BUFFERS_MAX) {
-      this.#free.push(buffer);
-    }
+    const doublings = doublingsFor(buffer.length);
+    if (buffer.length !== BUFFER_BYTES * 2 ** doublings) return;
+    const free = this.#free[doublings];
+    const countMax = doublings === 0 ? POOLED_BUFFERS_MAX : POOLED_LARGE_MAX;
+    if (free !== undefined && free.length < countMax) free.push(buffer);
   }
+}
+
+function doublingsFor(bytes: number): number {
+  return bytes <= BUFFER_BYTES ? 0 : Math.ceil(Math.log2(bytes / BUFFER_BYTES));
 }
 
 /** A growing run of bytes that the peer shall get. */
@@ -90,9 +104,7 @@ export class OutputBuffer {
 
   #grow(needed: number): void {
     const old = this.bytes;
-    let capacity = Math.max(old.length, BUFFER_BYTES);
-    while (capacity < needed) capacity *= 2;
-    this.bytes = capacity === BUFFER_BYTES ? this.#pool.take() : allocBytes(capacity);
+    this.bytes = this.#pool.take(needed);
     if (this.length > 0) this.bytes.set(old.subarray(0, this.length));
     this.#pool.give(old);
   }
