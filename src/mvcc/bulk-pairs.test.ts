@@ -1,8 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytesToText, concatBytes, EMPTY_BYTES, Prng, textToBytes } from "../base/index.ts";
+import {
+  bytesToText,
+  compareBytes,
+  concatBytes,
+  EMPTY_BYTES,
+  Prng,
+  textToBytes,
+} from "../base/index.ts";
 import { decodeKeyValue } from "./key-value.ts";
+import { KeyValueList } from "./key-value-list.ts";
 import type { RangeRequest, RangeResult } from "./range.ts";
+import { ReplyMemory } from "./reply-memory.ts";
 import type { Store } from "./store.ts";
 import { TestFile } from "./testing.ts";
 
@@ -81,6 +90,40 @@ test("a limit cuts very many pairs, and the rest is counted", () => {
   assert.deepEqual([some.kvs.length, some.more, some.count], [KEYS - 1, true, KEYS]);
   const all = read(file, store, { ...ALL, limit: KEYS });
   assert.deepEqual([all.kvs.length, all.more, all.count], [KEYS, false, KEYS]);
+});
+
+test("a page is made in the memory of one that was given back, and in no other's", () => {
+  const file = new TestFile({ prng: new Prng(6), missEvery: 0 });
+  const store = filled(file, new Prng(2));
+  const page = (limit: number) => read(file, store, { ...ALL, limit });
+  const bufferOf = ({ kvs }: RangeResult) => kvs.chunks[0]!.buffer;
+  const [first, second] = [page(500), page(400)];
+  const [expected, expectedSecond] = [bytesOf(first), bytesOf(second)];
+  const memory = bufferOf(first);
+  assert.ok(first.kvs.isLent && second.kvs.isLent && bufferOf(second) !== memory);
+  first.kvs.release();
+  first.kvs.release();
+  const [third, fourth] = [page(400), page(500)];
+  assert.ok(bufferOf(third) === memory, "it was given back");
+  assert.ok(bufferOf(fourth) !== memory, "it was given back once only");
+  for (const result of [second, third])
+    assert.equal(compareBytes(bytesOf(result), expectedSecond), 0);
+  assert.equal(compareBytes(bytesOf(fourth), expected), 0);
+});
+
+test("a result too large to be kept is not lent, nor one of several parts", () => {
+  const memory = new ReplyMemory();
+  const large = new KeyValueList(memory);
+  large.reserveFrames(600 * 1024, 1);
+  const parts = new KeyValueList(memory);
+  parts.reserveFrames(1000, 1);
+  parts.push(Uint8Array.of(1));
+  for (const list of [large, parts]) {
+    const { buffer } = list.chunks[0]!;
+    assert.equal(list.isLent, false);
+    list.release();
+    assert.notEqual(memory.take(1000).buffer, buffer);
+  }
 });
 
 test("a result is cut into pieces between pairs, none much larger than asked for", () => {

@@ -1,6 +1,7 @@
-import { allocBytes, type Arena, EMPTY_BYTES } from "../base/index.ts";
+import { EMPTY_BYTES } from "../base/index.ts";
 import { varintBytes } from "../proto/index.ts";
 import { writeVarint } from "./key-value.ts";
+import type { ReplyMemory } from "./reply-memory.ts";
 
 /** Tag of the field `kvs` of a RangeResponse. */
 const KVS_TAG = 0x12;
@@ -12,7 +13,7 @@ const CHUNK_BYTES_MAX = 256 * 1024;
  * that a reply takes them over as they are.
  */
 export class KeyValueList {
-  readonly #arena: Arena;
+  readonly #memory: ReplyMemory;
   readonly #tag: number;
   readonly #full: Uint8Array[] = [];
   #chunk: Uint8Array = EMPTY_BYTES;
@@ -20,9 +21,11 @@ export class KeyValueList {
   #lastBytes = 0;
   #length = 0;
   #byteLength = 0;
+  /** What `reserveFrames` has taken from the memory, last. */
+  #taken: Uint8Array | undefined;
 
-  constructor(arena: Arena, tag = KVS_TAG) {
-    this.#arena = arena;
+  constructor(memory: ReplyMemory, tag = KVS_TAG) {
+    this.#memory = memory;
     this.#tag = tag;
   }
 
@@ -40,6 +43,21 @@ export class KeyValueList {
   get chunks(): Uint8Array[] {
     if (this.#used === 0) return this.#full.slice();
     return [...this.#full, this.#chunk.subarray(0, this.#used)];
+  }
+
+  /** Whether its memory is wanted back, see `release`. */
+  get isLent(): boolean {
+    const taken = this.#taken;
+    return taken !== undefined && this.#full.length === 0 && this.#memory.isSpare(taken);
+  }
+
+  /** Gives back its memory, if that is lent. Neither the list nor its chunks are good afterwards. */
+  release(): void {
+    if (!this.isLent) return;
+    this.#memory.give(this.#taken!);
+    this.#taken = undefined;
+    this.#chunk = EMPTY_BYTES;
+    this.#used = 0;
   }
 
   /** A view of the pair that was added last; there must be one. */
@@ -63,7 +81,8 @@ export class KeyValueList {
    */
   reserveFrames(byteLength: number, count: number): Uint8Array {
     if (this.#used > 0) this.#full.push(this.#chunk.subarray(0, this.#used));
-    this.#chunk = allocBytes(byteLength);
+    this.#taken = this.#memory.take(byteLength);
+    this.#chunk = this.#taken.subarray(0, byteLength);
     this.#used = byteLength;
     this.#length += count;
     this.#byteLength += byteLength;
@@ -123,7 +142,7 @@ export class KeyValueList {
   #openChunk(frameBytes: number): void {
     if (this.#used > 0) this.#full.push(this.#chunk.subarray(0, this.#used));
     const doubled = Math.min(this.#chunk.length * 2, CHUNK_BYTES_MAX);
-    this.#chunk = this.#arena.alloc(Math.max(frameBytes, doubled, CHUNK_BYTES_MIN));
+    this.#chunk = this.#memory.alloc(Math.max(frameBytes, doubled, CHUNK_BYTES_MIN));
     this.#used = 0;
   }
 }

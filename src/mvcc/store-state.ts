@@ -1,7 +1,7 @@
-import { Arena } from "../base/index.ts";
 import { type Bucket, Lookup } from "../bolt/index.ts";
 import { StoreCounters } from "./counters.ts";
 import { KeyIndex } from "./key-index.ts";
+import { ReplyMemory } from "./reply-memory.ts";
 import { REVISION_BYTES, writeRevision } from "./revision.ts";
 
 /** Why a read or a compaction at some revision is refused: names of errors in `proto`. */
@@ -28,7 +28,7 @@ export class StoreState {
   /** History is whole from here on. -1: never compacted. */
   compactedRevision = -1;
   /** Room for replies on their way out. */
-  readonly replies = new Arena();
+  readonly replies = new ReplyMemory();
   /** Revisions that reads under way need. */
   readonly #pins: number[] = [];
   readonly #key = new Uint8Array(REVISION_BYTES);

@@ -8,7 +8,8 @@ export type { Message } from "../grpc/index.ts";
 
 /** Where the one reply of a unary call goes. Late replies to a call that is over go nowhere. */
 export interface Answer extends ProposalWaiter {
-  reply(message: Message): void;
+  /** `ownership`: of the bytes, when it is not that which `CallAnswer` takes for granted. */
+  reply(message: Message, ownership?: "copy" | "owned"): void;
   fail(failure: Failure): void;
 }
 
@@ -20,9 +21,9 @@ export class CallAnswer implements Answer {
     this.#call = call;
   }
 
-  reply(message: Message): void {
+  reply(message: Message, ownership?: "copy" | "owned"): void {
     // Parts are made for one reply, and large: they are not copied once more.
-    this.#call.reply(message, message instanceof Uint8Array ? "copy" : "owned");
+    this.#call.reply(message, ownership ?? (message instanceof Uint8Array ? "copy" : "owned"));
   }
 
   fail(failure: Failure): void {

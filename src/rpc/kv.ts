@@ -101,8 +101,16 @@ class RangeRead {
   #done(result: RangeResult | ReadRefusal): void {
     const isOk = typeof result !== "string";
     this.#measure(isOk, this.#begun);
-    if (isOk) this.#answer.reply(this.#service.replies.range(result, this.#service.raftTerm));
+    if (isOk) this.#reply(result);
     else this.#answer.fail(fail(result));
+  }
+
+  /** Of lent memory, what cannot leave at once is copied: the next reply is made in it. */
+  #reply(result: RangeResult): void {
+    const { kvs } = result;
+    const message = this.#service.replies.range(result, this.#service.raftTerm);
+    this.#answer.reply(message, kvs.isLent ? "copy" : undefined);
+    kvs.release();
   }
 
   fail(failure: { code: number; message: string }): void {
