@@ -58,6 +58,7 @@ export interface Status {
   readonly term: number;
   readonly vote: bigint;
   readonly commit: number;
+  readonly lastIndex: number;
   readonly softState: SoftState;
   readonly applied: number;
   readonly leadTransferee: bigint;
@@ -374,6 +375,7 @@ export class RawNode {
       term,
       vote,
       commit: log.committed,
+      lastIndex: log.lastIndex,
       softState,
       applied: log.applied,
       leadTransferee,

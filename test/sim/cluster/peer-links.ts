@@ -37,6 +37,8 @@ export interface Surroundings {
   /** The time as this life has it. */
   localNow(): number;
   say(what: string): void;
+  /** A message leaves, whether or not it arrives. */
+  sent(message: Message): void;
   /** Another member said that this one was removed. */
   removed(): void;
 }
@@ -89,6 +91,7 @@ export class PeerLinks implements NetworkPort {
     const host = this.#hosts.get(to);
     if (host === undefined) return;
     const { network, name } = this.#around;
+    this.#around.sent(message);
     // A proposal that came twice would be carried out twice; connections see to that.
     const mayDouble = message.type !== MESSAGE_TYPE.prop;
     const arrivals = network.arrivals(name, host, mayDouble);

@@ -11,6 +11,7 @@ import { type End, Life } from "./life.ts";
 import { MachineClock } from "./machine-time.ts";
 import { Network } from "./network.ts";
 import { PeerLinks } from "./peer-links.ts";
+import { Promises } from "./promises.ts";
 import type { Plan } from "./plan.ts";
 import { Trace } from "./trace.ts";
 
@@ -36,6 +37,7 @@ export class Machine {
   /** Whether it has no member, and nobody is about to give it one. */
   isSpare: boolean;
   memberId: bigint | undefined;
+  promises = new Promises();
   /** Where its member is born into a cluster that is there. */
   #birth: Birth | undefined;
 
@@ -95,6 +97,7 @@ export class Machine {
   /** Begins anew as a member of the cluster that is there. */
   join(birth: Birth): void {
     this.#disk = newDisk();
+    this.promises = new Promises();
     this.#birth = birth;
     this.memberId = birth.ids.memberId;
     this.boot();
@@ -136,6 +139,8 @@ export class Machine {
   }
 
   #begun(member: Member): void {
+    const forgotten = this.promises.forgottenBy(member);
+    if (forgotten !== undefined) this.#world.violate(`${this.name} had promised ${forgotten}`);
     this.#revision = member.state.store.currentRevision;
     this.#world.agreement.observe(this.name, member);
   }
@@ -221,6 +226,7 @@ export class Cluster {
 
   link(life: Life, inbox: Life["inbox"]): PeerLinks {
     const { network, clock } = this;
+    const promises = this.machines.find(({ name }) => name === life.name)?.promises;
     return new PeerLinks(
       {
         network,
@@ -234,6 +240,7 @@ export class Cluster {
         afterAnyway: (ms, work) => clock.after(ms, work),
         localNow: () => life.time.now(),
         say: (what) => this.say(life.name, what),
+        sent: (message) => promises?.sent(message),
         removed: () => void life.stop("removed"),
       },
       inbox,
