@@ -7,9 +7,17 @@ import {
   encodeMessage,
   type Failure,
   fail,
+  MESSAGE_TYPE,
+  type Message,
   REQUEST,
 } from "../proto/index.ts";
-import type { MemoryStorage, RawNode, ReadState, SoftState } from "../raft/index.ts";
+import {
+  type MemoryStorage,
+  message,
+  type RawNode,
+  type ReadState,
+  type SoftState,
+} from "../raft/index.ts";
 import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
 import { Compactor } from "./compactor.ts";
@@ -408,12 +416,14 @@ export class Member {
       network: this.network,
       onSoftState: (state) => this.#onSoftState(state),
       onReadStates: (states) => this.#confirm(states),
+      onReadIndex: (message) => this.#onReadIndex(message),
       onAppended: (entries) => this.#logKeeper.add(entries),
       apply: (entries, done) => this.#applier.push(entries, done),
       feed: () => this.#feed(),
       sendSnapshot: (message) => this.#sentSnapshots.send(message),
       install: (snapshot, hardState) => this.#receivedSnapshots.install(snapshot, hardState),
       wake: () => this.#wake(),
+      time: this.#ports.time,
       onFatal: (error) => this.#fatal(error),
     });
   }
@@ -524,12 +534,7 @@ export class Member {
       waiter.fail(refusal);
       return;
     }
-    if (this.#readsScheduled) return;
-    this.#readsScheduled = true;
-    this.#ports.time.soon(() => {
-      this.#readsScheduled = false;
-      this.#beginReads();
-    });
+    this.#beginReadsSoon();
   }
 
   /** The same as a promise: resolves to undefined, or to why it could not be known. */
@@ -905,6 +910,30 @@ export class Member {
   }
 
   // ---- reads
+
+  /** All that arrives in this turn shares a round. */
+  #beginReadsSoon(): void {
+    if (this.#readsScheduled) return;
+    this.#readsScheduled = true;
+    this.#ports.time.soon(() => {
+      this.#readsScheduled = false;
+      this.#beginReads();
+    });
+  }
+
+  /** Rounds of other members share the leader's: one heartbeat confirms all of them. */
+  #onReadIndex({ from, entries }: Message): boolean {
+    if (!this.leadership.isEstablished) return false;
+    this.#reads.addOther((index) => {
+      const { term } = this.#node.status();
+      const type = MESSAGE_TYPE.readIndexResp;
+      this.#replica.send(
+        message({ type, to: from, from: this.ids.memberId, term, index, entries }),
+      );
+    });
+    this.#beginReadsSoon();
+    return true;
+  }
 
   #beginReads(): void {
     if (!this.#reads.mayBegin || this.#stopped) return;

@@ -63,3 +63,40 @@ function bytesOf({ entries }: Message): number {
   for (const { data } of entries) bytes += data.length;
   return bytes;
 }
+
+/** How long an acknowledgement is not repeated: less than lies between two heartbeats. */
+const REPEAT_MS = 50;
+
+/**
+ * The last acknowledgement. A leader tells the commit index in appends without entries, and raft
+ * acknowledges those, too, with what the leader has heard a moment before. If that was lost, it is
+ * asked for again at a heartbeat: so an acknowledgement is repeated, but not at once.
+ */
+export class Acknowledged {
+  readonly #now: () => number;
+  #to = 0n;
+  #term = 0;
+  #index = 0;
+  #at = Number.NEGATIVE_INFINITY;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Whether a message is to be sent: all are but acknowledgements that were sent just now. */
+  isNews(m: Message): boolean {
+    if (m.type !== MESSAGE_TYPE.appResp) return true;
+    if (m.reject) {
+      this.#at = Number.NEGATIVE_INFINITY;
+      return true;
+    }
+    const now = this.#now();
+    const isSame = m.to === this.#to && m.term === this.#term && m.index === this.#index;
+    if (isSame && now - this.#at < REPEAT_MS) return false;
+    this.#to = m.to;
+    this.#term = m.term;
+    this.#index = m.index;
+    this.#at = now;
+    return true;
+  }
+}

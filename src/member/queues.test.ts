@@ -233,3 +233,20 @@ test("when the member stops everybody is told so", () => {
   reads.failAll({ code: 14, message: "stopped" });
   assert.deepEqual([waiting.told, arriving.told], [["stopped"], ["stopped"]]);
 });
+
+test("rounds of other members share the leader's, and hear the index when it is confirmed", () => {
+  const reads = new Reads();
+  const heard: number[] = [];
+  reads.addOther((index) => heard.push(index));
+  assert.ok(reads.mayBegin);
+  reads.begin(1n, 0);
+  // It came too late for the round that asks: its index could be older than what it may read.
+  reads.addOther((index) => heard.push(-index));
+  assert.ok(!reads.mayBegin);
+  assert.ok(reads.confirm(1n, 7));
+  assert.deepEqual(heard, [7]);
+  assert.ok(reads.mayBegin);
+  reads.begin(2n, 0);
+  reads.failAsking(fail("leaderChanged"));
+  assert.deepEqual(heard, [7]);
+});

@@ -6,17 +6,24 @@ export interface ReadWaiter {
   fail(failure: Failure): void;
 }
 
+/** Told the index that was committed when a round began; of a round that fails, nothing. */
+export type IndexWaiter = (index: number) => void;
+
 interface Round {
   /** Names by which raft was asked: once more with another name when no answer comes. */
   readonly contexts: bigint[];
   readonly since: number;
   readonly waiters: ReadWaiter[];
+  readonly others: IndexWaiter[];
   /** Applied index that the readers need; known once raft has confirmed the round. */
   index: number | undefined;
 }
 
 /** Reads that may wait at once; one more is refused (too many requests). */
 const WAITING_MAX = 100_000;
+
+/** Rounds of other members that may wait at once; one more is dropped: they ask again. */
+const OTHERS_MAX = 1000;
 
 /**
  * Linearizable reads. All readers that arrive before a round begins share it: raft names the index
@@ -25,11 +32,13 @@ const WAITING_MAX = 100_000;
  */
 export class Reads {
   #arriving: ReadWaiter[] = [];
+  #others: IndexWaiter[] = [];
   readonly #rounds: Round[] = [];
 
   /** Whether a round may begin that somebody waits for. */
   get mayBegin(): boolean {
-    return this.#arriving.length > 0 && this.#asking === undefined;
+    const hasArriving = this.#arriving.length > 0 || this.#others.length > 0;
+    return hasArriving && this.#asking === undefined;
   }
 
   /** The round that raft has not confirmed. */
@@ -48,11 +57,18 @@ export class Reads {
     return undefined;
   }
 
+  /** Another member's round, which needs the index only. */
+  addOther(waiter: IndexWaiter): void {
+    if (this.#others.length < OTHERS_MAX) this.#others.push(waiter);
+  }
+
   /** Begins a round for everybody who has arrived, under a name. */
   begin(context: bigint, now: number): void {
     const waiters = this.#arriving;
+    const others = this.#others;
     this.#arriving = [];
-    this.#rounds.push({ contexts: [context], since: now, waiters, index: undefined });
+    this.#others = [];
+    this.#rounds.push({ contexts: [context], since: now, waiters, others, index: undefined });
   }
 
   /** Another name for the round that is not confirmed. */
@@ -65,6 +81,7 @@ export class Reads {
     const round = this.#asking;
     if (round === undefined || !round.contexts.includes(context)) return false;
     round.index = index;
+    for (const waiter of round.others) waiter(index);
     return true;
   }
 
@@ -99,6 +116,7 @@ export class Reads {
     const waiters = [...this.#rounds.flatMap((round) => round.waiters), ...this.#arriving];
     this.#rounds.length = 0;
     this.#arriving = [];
+    this.#others = [];
     for (const waiter of waiters) waiter.fail(failure);
   }
 }

@@ -34,6 +34,8 @@ class Bench {
   readonly failures: unknown[] = [];
   proposals: Uint8Array[] = [];
   wakes = 0;
+  now = 0;
+  readonly sleepers: Deferred<void>[] = [];
 
   constructor(voters: readonly bigint[] = [1n, 2n, 3n]) {
     const storage = new MemoryStorage();
@@ -68,6 +70,7 @@ class Bench {
       } as unknown as NetworkPort,
       onSoftState: () => {},
       onReadStates: () => {},
+      onReadIndex: () => false,
       onAppended: () => {},
       apply: (entries, done) => {
         this.applied.push(...entries.map(({ index }) => index));
@@ -87,6 +90,14 @@ class Bench {
         });
       },
       wake: () => this.wakes++,
+      time: {
+        now: () => this.now,
+        sleep: () => {
+          const done = deferred<void>();
+          this.sleepers.push(done);
+          return done.promise;
+        },
+      },
       onFatal: (error) => this.failures.push(error),
     });
   }
@@ -208,8 +219,30 @@ test("an acknowledgement without a write of its own waits for the writes before 
   await settled();
   assert.deepEqual(it.sent, []);
   await it.syncAll();
-  assert.ok(it.sent.every(({ type, index }) => type === MESSAGE_TYPE.appResp && index === 1));
-  assert.ok(it.sent.length > 0);
+  assert.deepEqual(
+    it.sent.map(({ type, index }) => [type, index]),
+    [[MESSAGE_TYPE.appResp, 1]],
+  );
+});
+
+test("an append that only tells the commit index is not acknowledged again, but after a while", async () => {
+  const it = new Bench();
+  it.receive(app({ entries: [entry(1)] }));
+  await it.syncAll();
+  it.takeSent();
+  it.receive(app({ index: 1, commit: 1 }));
+  await it.syncAll();
+  await settled();
+  assert.deepEqual(it.takeSent(), []);
+  assert.deepEqual(it.applied, [1]);
+  // The leader asks with its next heartbeat, if the first answer was lost.
+  it.now += 100;
+  it.receive(app({ index: 1, commit: 1 }));
+  await settled();
+  assert.deepEqual(
+    it.takeSent().map(({ type, index }) => [type, index]),
+    [[MESSAGE_TYPE.appResp, 1]],
+  );
 });
 
 test("a leader sends its entries while it writes them (thesis §10.2.1)", async () => {
@@ -377,5 +410,79 @@ test("proposals that came while leadership was moving reach the next leader", as
       .filter(({ type }) => type === prop)
       .map(({ to, from }) => [to, from]),
     [[2n, 3n]],
+  );
+});
+
+/** Entries up to the index were acknowledged by member 2, and a quorum has them. */
+async function commit(it: Bench, index: number): Promise<void> {
+  await it.syncAll();
+  it.receive(message({ type: MESSAGE_TYPE.appResp, to: 1n, from: 2n, term: 1, index }));
+  await it.syncAll();
+  assert.equal(it.node.status().commit, index);
+}
+
+test("a commit index that nobody waits for leaves with the next entries", async () => {
+  const it = new Bench();
+  await it.lead();
+  it.propose("a");
+  it.takeSent();
+  await commit(it, 2);
+  assert.deepEqual(it.takeSent(), []);
+  it.propose("b");
+  assert.deepEqual(
+    it.takeSent().map(({ to, entries, commit }) => [to, entries.length, commit]),
+    [
+      [2n, 1, 2],
+      [3n, 1, 2],
+    ],
+  );
+});
+
+test("a commit index that nothing follows leaves a moment later", async () => {
+  const it = new Bench();
+  await it.lead();
+  it.propose("a");
+  await commit(it, 2);
+  it.takeSent();
+  for (const sleeper of it.sleepers.splice(0)) sleeper.resolve();
+  await settled();
+  assert.deepEqual(
+    it.takeSent().map(({ to, entries, commit }) => [to, entries.length, commit]),
+    [
+      [2n, 0, 2],
+      [3n, 0, 2],
+    ],
+  );
+});
+
+test("a member that waits for what it proposed hears of its commit at once", async () => {
+  const it = new Bench();
+  await it.lead();
+  it.receive(message({ type: MESSAGE_TYPE.prop, to: 1n, from: 3n, entries: [entry(0, 0)] }));
+  it.takeSent();
+  await commit(it, 2);
+  assert.deepEqual(
+    it.takeSent().map(({ to, commit }) => [to, commit]),
+    [[3n, 2]],
+  );
+});
+
+test("a member hears of each of its proposals at once, though more are under way", async () => {
+  const it = new Bench();
+  await it.lead();
+  const prop = () => message({ type: MESSAGE_TYPE.prop, to: 1n, from: 3n, entries: [entry(0, 0)] });
+  it.receive(prop());
+  await it.syncAll();
+  it.receive(prop());
+  await it.syncAll();
+  it.takeSent();
+  await commit(it, 2);
+  await commit(it, 3);
+  assert.deepEqual(
+    it.takeSent().map(({ to, commit }) => [to, commit]),
+    [
+      [3n, 2],
+      [3n, 3],
+    ],
   );
 });

@@ -7,8 +7,8 @@ import {
   type Snapshot,
 } from "../proto/index.ts";
 import type { MemoryStorage, RawNode, ReadState, Ready, SoftState } from "../raft/index.ts";
-import { compacted } from "./outgoing.ts";
-import type { LogPort, NetworkPort } from "./ports.ts";
+import { Acknowledged, compacted } from "./outgoing.ts";
+import type { LogPort, NetworkPort, TimePort } from "./ports.ts";
 
 /** What other members sent since the last turn; more is dropped, and raft sends it again. */
 const ARRIVED_MAX = 10_000;
@@ -22,6 +22,9 @@ const TURN_BYTES_MAX = 2 * 1024 * 1024;
 const HELD_MAX = 1000;
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
 
+/** How long the commit index waits for other messages to a member that does not wait for it. */
+const COMMIT_WAITS_MS = 1;
+
 export interface ReplicaOptions {
   readonly id: bigint;
   readonly node: RawNode;
@@ -31,6 +34,8 @@ export interface ReplicaOptions {
   /** Told of every Ready that names another leader or role, before its entries are applied. */
   readonly onSoftState: (state: SoftState) => void;
   readonly onReadStates: (states: readonly ReadState[]) => void;
+  /** Another member asks for a read index. False: raft is to see to it. */
+  readonly onReadIndex: (message: Message) => boolean;
   readonly onAppended: (entries: readonly Entry[]) => void;
   /** Applies committed entries, in order; `done` is to be called when all of them are. */
   readonly apply: (entries: readonly Entry[], done: () => void) => void;
@@ -45,6 +50,7 @@ export interface ReplicaOptions {
   readonly install: (snapshot: Snapshot, hardState: HardState) => Promise<void>;
   /** There is more to do than one turn should. */
   readonly wake: () => void;
+  readonly time: Pick<TimePort, "now" | "sleep">;
   readonly onFatal: (error: unknown) => void;
 }
 
@@ -60,6 +66,12 @@ export class Replica {
   #arrivedBytes = 0;
   #held: Message[] = [];
   #heldBytes = 0;
+  /** Messages that leave before the next write begins, or at the end of the turn. */
+  #outbox: Message[] = [];
+  /** Between which indices is what members have proposed and not heard the end of. */
+  readonly #awaited = new Map<bigint, { from: number; readonly to: number }>();
+  #isPatient = false;
+  readonly #acknowledged: Acknowledged;
   /** Appends that are not durable yet. */
   #writes = 0;
   #written: Promise<void> = Promise.resolve();
@@ -70,6 +82,7 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     this.#options = options;
     this.#node = options.node;
+    this.#acknowledged = new Acknowledged(() => options.time.now());
   }
 
   /** Whether the log is being written. */
@@ -102,6 +115,7 @@ export class Replica {
         this.#obey(this.#node.ready());
         this.#options.feed();
       }
+      this.#flush();
     } finally {
       this.#isTurning = false;
     }
@@ -131,8 +145,18 @@ export class Replica {
   }
 
   #step(m: Message): void {
+    if (m.type === MESSAGE_TYPE.readIndex && this.#options.onReadIndex(m)) return;
+    if (m.type !== MESSAGE_TYPE.prop) {
+      this.#node.step(m);
+      return;
+    }
+    const before = this.#node.lastIndex;
     const refusal = this.#node.step(m);
-    if (refusal !== undefined && m.type === MESSAGE_TYPE.prop) this.#hold(m);
+    if (refusal !== undefined) this.#hold(m);
+    else if (this.#node.lastIndex > before) {
+      const from = this.#awaited.get(m.from)?.from ?? before + 1;
+      this.#awaited.set(m.from, { from, to: this.#node.lastIndex });
+    }
   }
 
   /** While leadership is on its way to another, its proposals had better wait than be lost. */
@@ -155,18 +179,59 @@ export class Replica {
     const { softState, readStates } = ready;
     let append: Message | undefined;
     let apply: Message | undefined;
-    const messages: Message[] = [];
     for (const m of ready.messages) {
       if (m.type === MESSAGE_TYPE.storageAppend) append = m;
       else if (m.type === MESSAGE_TYPE.storageApply) apply = m;
       else if (m.type === MESSAGE_TYPE.snap) this.#options.sendSnapshot(m);
-      else messages.push(m);
+      else this.#outbox.push(m);
     }
-    this.#send(messages);
+    // Others work on them while this member writes and applies.
+    if (append !== undefined || apply !== undefined) this.#flush();
     if (append !== undefined) this.#append(append, ready);
     if (softState !== undefined) this.#options.onSoftState(softState);
     if (readStates.length > 0) this.#options.onReadStates(readStates);
     if (apply !== undefined) this.#apply(apply);
+  }
+
+  /** Sends a message with the others of this turn. */
+  send(m: Message): void {
+    this.#outbox.push(m);
+    if (!this.#isTurning) this.#flush();
+  }
+
+  /**
+   * Sends what is in the outbox. A commit index that nobody waits for stays, to leave with the next
+   * message to that member: one moment later it often need not be sent at all.
+   */
+  #flush(): void {
+    if (this.#outbox.length === 0) return;
+    const messages = compacted(this.#outbox).filter((m) => this.#acknowledged.isNews(m));
+    const urgent = new Set<bigint>();
+    for (const m of messages) if (!this.#canWait(m)) urgent.add(m.to);
+    this.#outbox = messages.filter(({ to }) => !urgent.has(to));
+    if (this.#outbox.length > 0) this.#flushLater();
+    if (urgent.size === 0) return;
+    this.#options.network.send(messages.filter(({ to }) => urgent.has(to)));
+  }
+
+  #canWait({ type, to, entries, commit }: Message): boolean {
+    if (type !== MESSAGE_TYPE.app) return false;
+    const awaited = this.#awaited.get(to);
+    const isAwaited = awaited !== undefined && commit >= awaited.from;
+    if (isAwaited && commit >= awaited.to) this.#awaited.delete(to);
+    else if (isAwaited) awaited.from = commit + 1;
+    return entries.length === 0 && !isAwaited;
+  }
+
+  #flushLater(): void {
+    if (this.#isPatient) return;
+    this.#isPatient = true;
+    void this.#options.time.sleep(COMMIT_WAITS_MS).then(() => {
+      this.#isPatient = false;
+      const messages = this.#outbox;
+      this.#outbox = [];
+      if (messages.length > 0 && !this.#isStopped) this.#options.network.send(messages);
+    });
   }
 
   /** Begins to write what raft wants durable. Writes end in the order in which they began. */
@@ -204,17 +269,12 @@ export class Replica {
   #onWritten({ responses }: Message): void {
     this.#writes--;
     if (this.#isStopped) return;
-    const messages: Message[] = [];
     for (const m of responses) {
       if (m.to === this.#options.id) this.#node.step(m);
-      else messages.push(m);
+      else this.#outbox.push(m);
     }
-    this.#send(messages);
+    // They leave with the turn that follows; within one, as with a failed write, with its end.
     this.#goOn();
-  }
-
-  #send(messages: readonly Message[]): void {
-    if (messages.length > 0) this.#options.network.send(compacted(messages));
   }
 
   #apply({ entries, responses }: Message): void {

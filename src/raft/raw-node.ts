@@ -207,6 +207,11 @@ export class RawNode {
     return states;
   }
 
+  /** Index of the last entry of the log, durable or not. */
+  get lastIndex(): number {
+    return this.#raft.log.lastIndex;
+  }
+
   get hasReady(): boolean {
     const { log, messages, messagesAfterAppend, readStates } = this.#raft;
     return (
