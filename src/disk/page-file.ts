@@ -241,10 +241,15 @@ export class PageFile {
 
   /** Bytes of the file itself, not through the cache. */
   async readRaw(offset: number, length: number): Promise<Uint8Array> {
-    this.#checkAlive();
     const bytes = allocBytes(length);
-    await readFully(this.#io, this, bytes, offset);
+    await this.fill(offset, bytes);
     return bytes;
+  }
+
+  /** The same, into bytes that are there. */
+  async fill(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#checkAlive();
+    await readFully(this.#io, this, bytes, offset);
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,8 @@ import type { PageFile } from "./page-file.ts";
 /** Reads the bytes of one file, also when another has taken its place. To be closed. */
 export interface RawFile {
   readonly sizeBytes: number;
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Fills the bytes with those from the offset on. */
+  read(offset: number, bytes: Uint8Array): Promise<void>;
   close(): void;
 }
 
@@ -57,7 +58,7 @@ export class PageFiles {
     seat.readers++;
     return {
       sizeBytes: seat.file.sizeBytes,
-      read: (offset, length) => seat.file.readRaw(offset, length),
+      read: (offset, bytes) => seat.file.fill(offset, bytes),
       close: () => {
         if (!isOpen) return;
         isOpen = false;

@@ -31,7 +31,7 @@ export class PinnedImage {
     this.#holders++;
     return {
       sizeBytes: this.sizeBytes,
-      read: (offset, length) => this.#read(offset, length),
+      read: (offset, bytes) => this.#read(offset, bytes),
       close: () => {
         if (isOpen) this.#letGo();
         isOpen = false;
@@ -39,15 +39,11 @@ export class PinnedImage {
     };
   }
 
-  async #read(offset: number, length: number): Promise<Uint8Array> {
-    const metaBytes = Math.max(0, Math.min(length, this.#metas.length - offset));
-    if (metaBytes === 0) return this.#file.read(offset, length);
-    const bytes = allocBytes(length);
-    bytes.set(this.#metas.subarray(offset, offset + metaBytes));
-    if (metaBytes < length) {
-      bytes.set(await this.#file.read(offset + metaBytes, length - metaBytes), metaBytes);
-    }
-    return bytes;
+  async #read(offset: number, bytes: Uint8Array): Promise<void> {
+    const metas = this.#metas.subarray(offset, offset + bytes.length);
+    bytes.set(metas);
+    if (metas.length === bytes.length) return;
+    await this.#file.read(offset + metas.length, bytes.subarray(metas.length));
   }
 
   #letGo(): void {
@@ -72,7 +68,8 @@ export class HashedImage {
 
   /** The next bytes. */
   async read(length: number): Promise<Uint8Array> {
-    const bytes = await this.#image.read(this.#offset, length);
+    const bytes = allocBytes(length);
+    await this.#image.read(this.#offset, bytes);
     this.#offset += length;
     this.#hash.update(bytes);
     return bytes;

@@ -46,8 +46,8 @@ export interface PageFilePort {
 
 /** Bytes of one page file. It stays open until this is closed. */
 export interface RawFile {
-  /** Exactly so many bytes. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Fills the bytes with those from the offset on. */
+  read(offset: number, bytes: Uint8Array): Promise<void>;
   close(): void;
 }
 
@@ -122,8 +122,8 @@ export interface PeerVersion {
 /** The bytes of a page file at one point in time, read in any order while the file goes on. */
 export interface SnapshotImage {
   readonly sizeBytes: number;
-  /** Exactly so many bytes. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Fills the bytes with those from the offset on. */
+  read(offset: number, bytes: Uint8Array): Promise<void>;
   close(): void;
 }
 

@@ -37,7 +37,7 @@ function sending(ids: readonly bigint[] = [SELF, OTHER, LEARNER]) {
     pageFile: {
       open: () => {
         opened++;
-        return { read: async () => new Uint8Array(0), close: () => opened-- };
+        return { read: async () => {}, close: () => opened-- };
       },
     } as unknown as PageFilePort,
     network: {

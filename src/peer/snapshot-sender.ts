@@ -8,7 +8,7 @@ import { hex, type Local, reasonOf, type Remote } from "./local.ts";
 import { checkPosted } from "./post.ts";
 
 /** A snapshot is read and sent in pieces, each in a turn of its own. */
-const PIECE_BYTES = 128 * 1024;
+const PIECE_BYTES = 256 * 1024;
 /** Faster than that it would take the processor from those who wait for answers. */
 const BYTES_PER_MS_MAX = 128 * 1024;
 /** From the head of the answer to its end (etcd: `snapResponseReadTimeout`). */
@@ -101,14 +101,19 @@ async function upload(
   const closed = new Promise<void>((resolve) => {
     request.once("close", resolve);
   });
+  // Two pieces in turn: while one leaves, the next is read.
+  const pieces = [new Uint8Array(PIECE_BYTES), new Uint8Array(PIECE_BYTES)];
+  const left: Promise<unknown>[] = [];
   const head = new Writer(4096);
   writeFramedMessage(head, m);
   request.write(head.copy());
   const begun = performance.now();
   for (let offset = 0; offset < image.sizeBytes && !isAnswered; offset += PIECE_BYTES) {
-    const length = Math.min(PIECE_BYTES, image.sizeBytes - offset);
-    const piece = await image.read(offset, length);
-    if (!request.write(piece)) await Promise.race([drained(request), closed, answered]);
+    const which = (offset / PIECE_BYTES) % 2;
+    await Promise.race([left[which], closed, answered]);
+    const piece = pieces[which]!.subarray(0, image.sizeBytes - offset);
+    await image.read(offset, piece);
+    left[which] = written(request, piece);
     await rest(begun + offset / BYTES_PER_MS_MAX - performance.now());
   }
   if (!isAnswered) request.end();
@@ -129,9 +134,10 @@ function replyTo(request: ClientRequest): Promise<Reply> {
   });
 }
 
-function drained(request: ClientRequest): Promise<void> {
+/** Resolves when the bytes may be used again. */
+function written(request: ClientRequest, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
-    request.once("drain", resolve);
+    request.write(bytes, () => resolve());
   });
 }
 

@@ -203,7 +203,7 @@ async function sendSnapshot(from: Node, to: Node, sink: SnapshotSink | Failure, 
   let isClosed = false;
   from.transport.sendSnapshot(snapshotFor(from, to), {
     sizeBytes: file.length,
-    read: (offset, length) => Promise.resolve(file.subarray(offset, offset + length)),
+    read: async (offset, bytes) => bytes.set(file.subarray(offset, offset + bytes.length)),
     close: () => {
       isClosed = true;
     },

@@ -154,7 +154,8 @@ export class PeerLinks implements NetworkPort {
     const there = (work: () => Promise<void>) =>
       this.#over(host, peer, () => work().then(() => true));
     for (let at = 0; at < image.sizeBytes; ) {
-      const part = await image.read(at, Math.min(PART_BYTES, image.sizeBytes - at));
+      const part = new Uint8Array(Math.min(PART_BYTES, image.sizeBytes - at));
+      await image.read(at, part);
       at += part.length;
       if ((await there(() => sink.write(part))) === true) continue;
       peer.arrive(() => void sink.abort());
