@@ -114,8 +114,8 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   logQuota(state, config, logger);
   await maybeDefragment(file, db, parts);
   await restoreState(state, file, db, parts);
-  checkDirectory(state, db, opened, ids);
-  const { storage, snapshotIndex } = await restoreLog(state, opened);
+  checkDirectory(state, db, opened, { ids, config });
+  const { storage, snapshotIndex } = await restoreLog(state, opened, options);
   const node = newNode(ids, storage, snapshotIndex, options, host);
   if (birth !== undefined) state.members.expect(birth.members);
   if (birth?.isFounder && storage.lastIndex === 0) writeFounders(node, birth);
@@ -251,12 +251,20 @@ function logQuota({ quota }: State, { quotaBytes }: Config, logger: Logger): voi
 }
 
 /** Refuses directories that cannot be served safely, before anything in them is changed. */
-function checkDirectory(state: State, db: Db, opened: OpenedWal | undefined, ids: Ids): void {
+function checkDirectory(
+  state: State,
+  db: Db,
+  opened: OpenedWal | undefined,
+  { ids, config }: { readonly ids: Ids; readonly config: Config },
+): void {
   if (db.bucket("auth").get(textToBytes("authEnabled"))?.[0] === 1) {
     throw new BootError("the directory has authentication enabled, which is not supported yet");
   }
   if (state.members.isRemoved(ids.memberId)) {
     throw new BootError("this member was removed from its cluster");
+  }
+  if (config.forceNewCluster && state.members.known(ids.memberId)?.isLearner) {
+    throw new BootError("a learner cannot become the only member of its cluster: it has no vote");
   }
   const lastIndex = opened === undefined ? 0 : Math.max(opened.lastIndex, opened.snapshot.index);
   if (state.storedIndex > lastIndex) {
@@ -272,6 +280,7 @@ function checkDirectory(state: State, db: Db, opened: OpenedWal | undefined, ids
 async function restoreLog(
   state: State,
   opened: OpenedWal | undefined,
+  { config, logger }: BootOptions,
 ): Promise<{ storage: MemoryStorage; snapshotIndex: number }> {
   const storage = new MemoryStorage();
   if (opened === undefined) return { storage, snapshotIndex: 0 };
@@ -287,6 +296,11 @@ async function restoreLog(
   state.appliedIndex = index;
   // Its first write was torn: it has promised nothing, and some founders may be missing.
   if (opened.hardState === undefined && index === 0) return { storage, snapshotIndex: 0 };
+  if (config.forceNewCluster) {
+    const { forceNewCluster } = await import("./force-new.ts");
+    await forceNewCluster(opened, storage, { state, lines: logger });
+    return { storage, snapshotIndex: index };
+  }
   if (opened.hardState !== undefined) storage.setHardState(opened.hardState);
   for await (const entries of opened.entries()) storage.append(entries);
   return { storage, snapshotIndex: index };

@@ -128,7 +128,7 @@ export const FLAGS = {
   },
   "discovery-srv": refused("string", "", "DNS domain that names the members"),
   "discovery-srv-name": refused("string", "", "service name for it"),
-  "strict-reconfig-check": idle("bool", true, "refuse changes that would cost the quorum"),
+  "strict-reconfig-check": flag("bool", true, "refuse changes that would cost the quorum"),
   "pre-vote": flag("bool", true, "ask before an election"),
   "auto-compaction-mode": flag("string", "periodic", "periodic or revision"),
   "auto-compaction-retention": flag("string", "0", "hours, a duration or revisions to keep"),
@@ -196,11 +196,11 @@ export const FLAGS = {
   "compaction-sleep-interval": flag("duration", "10ms", "pause between two such steps"),
   "watch-progress-notify-interval": flag("duration", "10m", "interval of progress notices"),
   "bootstrap-defrag-threshold-megabytes": flag("uint", 0, "defragment at start to free so much"),
-  "max-learners": idle("int", 1, "learners in a cluster"),
-  "downgrade-check-time": idle("duration", "5s", "interval of looking for a downgrade"),
+  "max-learners": flag("int", 1, "learners in a cluster"),
+  "downgrade-check-time": flag("duration", "5s", "interval of looking for a downgrade"),
 
   // Unsafe
-  "force-new-cluster": refused("bool", false, "make a cluster of one out of this member"),
+  "force-new-cluster": flag("bool", false, "make a cluster of one out of this member"),
   "unsafe-no-fsync": warned("bool", false, "do not wait for the disk"),
 
   // Not etcd's
