@@ -81,7 +81,7 @@ export class Agreement {
     const state =
       `revision ${store.currentRevision}, compacted at ${Math.max(0, store.compactedRevision)}, ` +
       `${lessor.size} leases, no space ${alarms.hasNoSpace}, corrupt ${alarms.hasCorrupt}, ` +
-      `cluster ${members.version}, ` +
+      `cluster ${members.version}, downgrade ${members.downgrade.target}, ` +
       `members ${members.allKnown().map(({ id, isLearner }) => (isLearner ? `(${id})` : id))}`;
     if (alarms.hasCorrupt) this.#say(`an alarm says that a member is corrupt, after ${index}`);
     const known = this.#states[index];

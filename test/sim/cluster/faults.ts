@@ -75,7 +75,8 @@ export class Faults {
       case "defragment":
         return this.#defragment(this.#find(fault.who));
       case "join":
-        return this.#operator.join();
+      case "downgrade":
+        return this.#operator[fault.kind]();
       case "leave":
       case "update":
       case "move":

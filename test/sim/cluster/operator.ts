@@ -12,6 +12,9 @@ import type { Cluster, Machine } from "./world.ts";
 
 const TIMEOUT_MS = 8000;
 const RETRY_MS = 400;
+/** DowngradeRequest.DowngradeAction. */
+const ENABLE = 1;
+const CANCEL = 2;
 /** What is not done by then is given up. */
 const TRY_MS = 12_000;
 
@@ -48,6 +51,10 @@ export class Operator {
     if (spare !== undefined) this.#spawn(this.#join(spare));
   }
 
+  downgrade(): void {
+    this.#spawn(this.#downgrade());
+  }
+
   leave(machine: Machine): void {
     this.#spawn(this.#leave(machine));
   }
@@ -64,6 +71,7 @@ export class Operator {
   async finish(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#works);
+    await this.#askDowngrade({ action: CANCEL, version: "" });
     const until = this.#cluster.clock.now + 3 * TRY_MS;
     while (this.#cluster.clock.now < until) {
       const members = await this.#list();
@@ -86,7 +94,7 @@ export class Operator {
     spare.isSpare = false;
     const peerUrl = `http://${spare.name}-${++this.#generation}:2380`;
     const request = { peerURLs: [peerUrl], isLearner: true };
-    await this.#ask("MemberAdd", api.MemberAddRequest, request);
+    await this.#ask("Cluster/MemberAdd", api.MemberAddRequest, request);
     // Whatever the answer was: who is in the list, is in.
     const members = await this.#listSoon();
     const self = members?.find(({ peerUrls }) => peerUrls.includes(peerUrl));
@@ -103,6 +111,17 @@ export class Operator {
     }
   }
 
+  /** The cluster goes back to the version before, and thinks better of it. */
+  async #downgrade(): Promise<void> {
+    await this.#askDowngrade({ action: ENABLE, version: "3.6" });
+    await this.#cluster.clock.sleep(this.#random.below(6000));
+    await this.#askDowngrade({ action: CANCEL, version: "" });
+  }
+
+  #askDowngrade(request: Init<api.DowngradeRequest>): Promise<Reply> {
+    return this.#ask("Maintenance/Downgrade", api.DowngradeRequest, request);
+  }
+
   async #leave(machine: Machine): Promise<void> {
     const { memberId } = machine;
     if (memberId !== undefined) await this.#remove(memberId);
@@ -112,7 +131,7 @@ export class Operator {
     const { memberId, name } = machine;
     if (memberId === undefined) return;
     const peerURLs = [`http://${name}-${++this.#generation}:2380`];
-    await this.#ask("MemberUpdate", api.MemberUpdateRequest, { ID: memberId, peerURLs });
+    await this.#ask("Cluster/MemberUpdate", api.MemberUpdateRequest, { ID: memberId, peerURLs });
   }
 
   async #move(to: Machine): Promise<void> {
@@ -126,11 +145,11 @@ export class Operator {
   }
 
   #promote(id: bigint): Promise<Reply> {
-    return this.#ask("MemberPromote", api.MemberPromoteRequest, { ID: id });
+    return this.#ask("Cluster/MemberPromote", api.MemberPromoteRequest, { ID: id });
   }
 
   #remove(id: bigint): Promise<Reply> {
-    return this.#ask("MemberRemove", api.MemberRemoveRequest, { ID: id });
+    return this.#ask("Cluster/MemberRemove", api.MemberRemoveRequest, { ID: id });
   }
 
   async #listSoon(): Promise<ClusterMember[] | undefined> {
@@ -143,7 +162,9 @@ export class Operator {
   }
 
   async #list(): Promise<ClusterMember[] | undefined> {
-    const { body } = await this.#ask("MemberList", api.MemberListRequest, { linearizable: true });
+    const { body } = await this.#ask("Cluster/MemberList", api.MemberListRequest, {
+      linearizable: true,
+    });
     if (body === undefined) return undefined;
     return decodeMessage(api.MemberListResponse, body).members.map((member) => ({
       id: member.ID,
@@ -160,7 +181,7 @@ export class Operator {
     const machine = serving[this.#random.below(Math.max(1, serving.length))];
     if (machine === undefined) return { code: 14, message: "nobody serves" };
     const bytes = encodeMessage(schema, request);
-    const path = `/etcdserverpb.Cluster/${method}`;
+    const path = `/etcdserverpb.${method}`;
     const reply = await this.#caller.ask(machine.name, path, bytes, TIMEOUT_MS);
     const what = JSON.stringify(request, (_key, value: unknown) =>
       typeof value === "bigint" ? value.toString(16) : value,

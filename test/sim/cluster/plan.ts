@@ -26,7 +26,7 @@ export type Fault = { readonly at: number; readonly ms: number } & (
   | { readonly kind: "drift"; readonly who: Who; readonly rate: number }
   | { readonly kind: "defragment"; readonly who: Who }
   /** What an operator does. */
-  | { readonly kind: "join" }
+  | { readonly kind: "join" | "downgrade" }
   | { readonly kind: "leave" | "update" | "move"; readonly who: Who }
 );
 
@@ -164,7 +164,15 @@ const KINDS: readonly Fault["kind"][] = [
   "move",
 ];
 
-const CHANGES: readonly Fault["kind"][] = ["join", "join", "join", "leave", "leave", "update"];
+const CHANGES: readonly Fault["kind"][] = [
+  "join",
+  "join",
+  "join",
+  "leave",
+  "leave",
+  "update",
+  "downgrade",
+];
 
 const PLACES: readonly Place[] = ["wal", "wal", "db", "snap"];
 
@@ -177,6 +185,7 @@ function drawFault(random: Prng, kind: Fault["kind"], machines: number, at: numb
   switch (kind) {
     case "powerOfAll":
     case "join":
+    case "downgrade":
       return { ...base, kind };
     case "pause":
       return { ...base, kind, who, clock: random.oneIn(3) ? "stands" : "goes" };
