@@ -55,7 +55,11 @@ export function* hashAt(state: StoreState, asked: number): Slices<KvHash | Revis
     const reborn = yield* rebornAt(state, revision);
     const isKept = ({ key, main, sub }: RecordScan) =>
       index.isCurrentAt(revision, key, main, sub) && !reborn.has(bytesToKey(key));
-    const hasher = new KvHasher(compactedRevision, live > reborn.size ? isKept : undefined);
+    // Where nothing is live all records count that are there (as in etcd), but those that the
+    // compaction under way is yet to remove: what it has done so far must make no difference.
+    const isThere = ({ key, main, sub }: RecordScan) =>
+      index.isCurrentAt(compactedRevision, key, main, sub);
+    const hasher = new KvHasher(compactedRevision, live > reborn.size ? isKept : isThere);
     yield* addRecords(new RecordScan(state, 0, revision), hasher);
     return { hash: hasher.hash, compactRevision: compactedRevision, hashRevision: revision };
   } finally {

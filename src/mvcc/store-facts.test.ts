@@ -232,6 +232,18 @@ test("an interrupted compaction is taken up after a restart, and makes no hash",
   assert.deepEqual([world.store.compactedRevision, world.store.compactionsPending], [6, 0]);
 });
 
+test("a compaction under way makes no difference to a hash, also where nothing is left", () => {
+  const world = someHistory();
+  const last = world.delete("a", "z");
+  assert.equal(world.store.compact(last), undefined);
+  world.put("d");
+  const [before, later] = [world.hash(last), world.hash(0)];
+  world.restart();
+  assert.deepEqual(world.hash(last), before);
+  world.file.run(world.store.runCompaction());
+  assert.deepEqual([world.hash(last), world.hash(0)], [before, later]);
+});
+
 test("a hash at a negative revision is that of the bare bucket name", () => {
   assert.deepEqual(someHistory().hash(-5), {
     hash: 1084519789,
