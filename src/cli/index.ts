@@ -56,3 +56,4 @@ export { Progress } from "./progress.ts";
 export type { Table } from "./table.ts";
 export { usageText } from "./usage.ts";
 export { FORMATS, type Format, render, type View } from "./view.ts";
+export { lookUpSrv, type SrvRecord } from "./srv.ts";

@@ -1,6 +1,4 @@
-import { getServers } from "node:dns";
-import { resolveSrv } from "node:dns/promises";
-import { EXIT, Exit } from "../cli/index.ts";
+import { EXIT, Exit, lookUpSrv } from "../cli/index.ts";
 
 /**
  * The client endpoints that a domain's SRV records name; those with TLS first. Throws `Exit` when
@@ -19,27 +17,7 @@ export async function discoverEndpoints(domain: string, name: string): Promise<s
   return [secure, plain].flatMap((found) => (found.status === "fulfilled" ? found.value : []));
 }
 
-/** Rejects with an error that names the reason in Go's words. */
 async function lookUp(host: string, scheme: string): Promise<string[]> {
-  try {
-    const records = await resolveSrv(host);
-    return records
-      .toSorted((a, b) => a.priority - b.priority || b.weight - a.weight)
-      .map(({ name, port }) => `${scheme}://${name.replace(/\.$/, "")}:${port}`);
-  } catch (error) {
-    const { code = "" } = error as NodeJS.ErrnoException;
-    const reason = REASONS[code] ?? "server misbehaving";
-    throw new Error(`lookup ${host} on ${server()}: ${reason}`, { cause: error });
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOTFOUND: "no such host",
-  ENODATA: "no such host",
-  ETIMEOUT: "i/o timeout",
-};
-
-function server(): string {
-  const first = getServers()[0] ?? "127.0.0.1";
-  return /:\d+$/.test(first) && !/^[^[].*:.*:/.test(first) ? first : `${first}:53`;
+  const records = await lookUpSrv(host);
+  return records.map((record) => `${scheme}://${record.host}:${record.port}`);
 }

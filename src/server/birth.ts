@@ -1,10 +1,12 @@
-import { textToBytes } from "../base/index.ts";
+import { quoteText, textToBytes } from "../base/index.ts";
 import {
   foundCluster,
+  hasDuplicateUrl,
   idToHex,
   type Member as ClusterMember,
   memberToJson,
   type UrlsMap,
+  urlsMapText,
 } from "../cluster/index.ts";
 import { clusterId, memberId } from "../keys/index.ts";
 import type { LogLines } from "../member/index.ts";
@@ -22,7 +24,8 @@ export interface Birth {
 }
 
 /** The birth of a member as its settings say it. Throws FlagError with etcd's texts. */
-export async function bear(config: Config, lines: LogLines): Promise<Birth> {
+export async function bear(settings: Config, lines: LogLines): Promise<Birth> {
+  const config = await named(settings, lines);
   const names = readNames(config.initialCluster);
   if (config.initialClusterState === "existing") {
     checkJoining(config, names);
@@ -32,7 +35,46 @@ export async function bear(config: Config, lines: LogLines): Promise<Birth> {
   await checkFounding(config, names, lines);
   const birth = found(config, names);
   if (birth.members.length > 1) await refuseSecondBirth(birth, config, lines);
-  return birth;
+  return config.discovery === undefined ? birth : meetOthers(birth, config, lines);
+}
+
+/**
+ * The settings with the members that DNS names, or with this one alone while the others are yet to
+ * be met: the token of the meeting is that of the cluster.
+ */
+async function named(config: Config, lines: LogLines): Promise<Config> {
+  const { discovery, discoverySrv, name, advertisePeerUrls } = config;
+  if (discovery !== undefined) {
+    const initialCluster = advertisePeerUrls.map((url) => `${name}=${url}`).join(",");
+    return { ...config, initialCluster, initialClusterToken: discovery.token };
+  }
+  if (discoverySrv.domain === "") return config;
+  const { discoverBySrv } = await import("./discovery-srv.ts");
+  const initialCluster = await discoverBySrv({ config, lines }).catch((error: unknown) => {
+    throw refusal(`error setting up initial cluster: ${(error as Error).message}`);
+  });
+  if (!readNames(initialCluster).has(name)) {
+    const problem = `cannot find local etcd member ${quoteText(name)} in SRV records`;
+    throw refusal(`error setting up initial cluster: ${problem}`);
+  }
+  return { ...config, initialCluster };
+}
+
+/** The cluster of all who meet in another one. */
+async function meetOthers(alone: Birth, config: Config, lines: LogLines): Promise<Birth> {
+  const { discover } = await import("./discovery.ts");
+  lines.info("Bootstrapping cluster using v3 discovery.");
+  const initialCluster = await discover({
+    discovery: config.discovery!,
+    memberId: idToHex(alone.ids.memberId),
+    self: urlsMapText(readNames(config.initialCluster)),
+    lines,
+  });
+  const names = readNames(initialCluster);
+  if (hasDuplicateUrl(names)) {
+    throw refusal(`discovery cluster ${urlsMapText(names)} has duplicate url`);
+  }
+  return found(config, names);
 }
 
 /** The birth of one of the members of `--initial-cluster`, who begin a cluster together. */

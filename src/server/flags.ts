@@ -12,9 +12,10 @@ import { valueProblem } from "./flag-values.ts";
  *
  * usage: the text and a hint, status 2. panic: etcd crashes with the text, status 2. text: the
  * text alone. verify: a line of the log, "failed to verify flags". conflict: a fatal line. start: a
- * fatal line, "discovery failed". Status 1 for all but the first two.
+ * fatal line, "discovery failed". discovery: warnings about the token. Status 1 for all but the
+ * first two.
  */
-type Manner = "usage" | "panic" | "text" | "verify" | "conflict" | "start";
+type Manner = "usage" | "panic" | "text" | "verify" | "conflict" | "start" | "discovery";
 
 /** Why the member cannot be started with these settings. */
 export class FlagError extends Error {

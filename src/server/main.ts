@@ -186,7 +186,13 @@ function explain(error: FlagError, argv: readonly string[]): void {
   else if (manner === "panic") process.stderr.write(`panic: ${message}\n`);
   else if (manner === "text") process.stderr.write(`${message}\n`);
   else if (manner === "conflict") logger.fatal(message, fields);
-  else if (manner === "start") logger.fatal("discovery failed", { error: message });
+  else if (manner === "discovery") {
+    logger.warn("failed to bootstrap; discovery token was already used", {
+      ...fields,
+      error: message,
+    });
+    logger.warn("do not reuse discovery token; generate a new one to bootstrap a cluster");
+  } else if (manner === "start") logger.fatal("discovery failed", { error: message });
   else {
     logRunning(argv);
     logger.warn("failed to verify flags", { error: message });
