@@ -69,7 +69,9 @@ function page(path: string): Probe {
   return async (seat) => {
     const signal = AbortSignal.timeout(CALL_MS);
     const answer = await fetch(`http://${seat.endpoint}${path}`, { signal });
-    return `${answer.status} ${(await answer.text()).trim()}`;
+    // Go's maps are walked in no order.
+    const lines = (await answer.text()).trim().split("\n").toSorted();
+    return `${answer.status} ${lines.join("\n")}`;
   };
 }
 
