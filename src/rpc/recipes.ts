@@ -31,6 +31,12 @@ export class Refused extends Error {
   }
 }
 
+/** What says that nobody waits any more keeps its code. */
+const ENDS_OF_TIME: ReadonlySet<Failure> = new Set([
+  fail("contextDeadlineExceeded"),
+  fail("contextCanceled"),
+]);
+
 /** A refusal in words. Locks and elections have no code but Unknown, whatever the reason is. */
 export function refused(message: string): Refused {
   return new Refused({ code: CODE.unknown, message });
@@ -178,7 +184,8 @@ export class Caller {
     const { promise, resolve, reject } = deferred<Uint8Array>();
     const answer: Answer = {
       reply: (message) => resolve(copyBytes(whole(message))),
-      fail: ({ message }) => reject(refused(message)),
+      fail: (failure) =>
+        reject(ENDS_OF_TIME.has(failure) ? new Refused(failure) : refused(failure.message)),
       settle: (applied) => settle(answer, applied),
     };
     serve(this.#service, encodeMessage(request, message), answer);

@@ -22,7 +22,7 @@ A directory that holds a cluster keeps its number of members and its ports.
 
 const HELP = `kill NAME     end a member at once (kill -9)
 stop NAME     stop a member cleanly
-start NAME    start it again, on its data
+start NAME    start it again, on its data; restart NAME does both
 pause NAME    hold it (SIGSTOP); resume NAME lets it go on
 status        who is there, and who leads
 quit          stop all

@@ -1,4 +1,7 @@
 /** What the commands of this folder have in common. */
+import { writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { EXIT_SKIPPED, needPeer } from "../lib/binaries.ts";
 
@@ -65,6 +68,11 @@ export async function runCommand(name: string, main: () => Promise<string[]>): P
     problems = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
   }
   for (const problem of problems.slice(0, SHOWN_MAX)) console.log(`PROBLEM  ${shorten(problem)}`);
+  if (problems.some(({ length }) => length > PROBLEM_CHARS_MAX)) {
+    const file = join(tmpdir(), `quord-${name}-${process.pid}.txt`);
+    writeFileSync(file, problems.join("\n"));
+    say(`all of it is in ${file}`);
+  }
   say(`${name}: ${problems.length === 0 ? "nothing wrong" : `${problems.length} problems`}`);
   process.exit(problems.length === 0 ? 0 : 1);
 }

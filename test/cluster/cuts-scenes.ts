@@ -81,6 +81,9 @@ async function losesLeader(seat: Seat): Promise<boolean> {
   return false;
 }
 
+/** Members must have been linked for so long before they let their list be changed. */
+const HEALTHY_MS = 6_000;
+
 /** Asks a member that knows it is alone for everything. */
 async function interview(stage: Stage, seat: Seat): Promise<string[]> {
   if (!(await losesLeader(seat))) return [`${seat.name} believes in its leader, all alone`];
@@ -116,6 +119,7 @@ export const CUTS: readonly Scene[] = [
   {
     name: "a follower is cut off and comes back",
     run: async (stage) => {
+      await sleep(HEALTHY_MS);
       const { leader, follower, at, term } = await cast(stage);
       stage.network!.isolate(at.follower);
       const problems = await interview(stage, follower);
@@ -127,6 +131,7 @@ export const CUTS: readonly Scene[] = [
   {
     name: "the leader is cut off and comes back",
     run: async (stage) => {
+      await sleep(HEALTHY_MS);
       const { leader, follower, other, at } = await cast(stage);
       stage.network!.isolate(at.leader);
       const next = await leaderAmong([follower, other]);

@@ -186,8 +186,11 @@ export class Seat {
     const until = performance.now() + timeoutMs;
     while (!(await this.#answers())) {
       if (!this.isRunning || performance.now() > until) {
+        const { leader, raftTerm, raftAppliedIndex, raftIndex, errors } =
+          (await this.status(5_000)) ?? {};
+        const told = `leader ${leader}, term ${raftTerm}, applied ${raftAppliedIndex} of ${raftIndex}`;
         throw new Error(
-          `${this.name} (${this.program}) does not serve\n${this.#log.slice(-6_000)}`,
+          `${this.name} (${this.program}) does not serve: ${told}, ${errors}\n${this.#log}`,
         );
       }
       await sleep(20);

@@ -227,7 +227,6 @@ const MOVING: readonly Line[] = [
 const scene = (name: string, lines: Scene["lines"]): Scene => ({
   name,
   cluster: true,
-  servers: ["etcd"],
   lines,
 });
 
