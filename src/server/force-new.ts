@@ -19,11 +19,14 @@ const PEER_URLS = ["http://localhost:2380"];
 const NO_STATE: HardState = { term: 0, vote: 0n, commit: 0 };
 
 /**
- * Makes a member the only one of its cluster (`--force-new-cluster`): the log loses what is not
- * committed, and ends with the removal of all others, committed by nobody's leave. To be used when
- * the others are lost for good; should one of them come back, there would be two clusters. Fills
- * raft's memory of the log, and resolves when the log is durable (etcd:
- * `bootstrapWALFromSnapshot`).
+ * Makes a member the only one of its cluster (`--force-new-cluster`): its log ends with the removal
+ * of all others, committed by nobody's leave. To be used when the others are lost for good; should
+ * one of them come back, there would be two clusters. Fills raft's memory of the log, and resolves
+ * when the log is durable (etcd: `bootstrapWALFromSnapshot`).
+ *
+ * etcd drops what the log does not know to be committed. But that a write is committed, and
+ * acknowledged, is often written with a later one only: the last ones would be lost. What the log
+ * holds is kept instead; the others can disagree no more.
  */
 export async function forceNewCluster(
   opened: OpenedWal,
@@ -31,24 +34,14 @@ export async function forceNewCluster(
   { state, lines }: { readonly state: State; readonly lines: LogLines },
 ): Promise<void> {
   const { metadata, hardState: before = NO_STATE, wal } = opened;
-  // The log may say less of what was committed than was applied.
-  const commit = Math.max(before.commit, state.storedIndex);
   const members = new Set(state.members.allKnown().map(({ id }) => id));
   for await (const entries of opened.entries()) {
-    const committed = entries.filter(({ index }) => index <= commit);
-    storage.append(committed);
-    for (const entry of committed) if (entry.index > state.storedIndex) follow(members, entry);
-    const [dropped] = entries.slice(committed.length);
-    if (dropped === undefined) continue;
-    lines.info("discarding uncommitted WAL entries", {
-      "entry-index": dropped.index,
-      "commit-index-from-wal": commit,
-      "number-of-discarded-entries": opened.lastIndex - commit,
-    });
-    break;
+    storage.append(entries);
+    for (const entry of entries) if (entry.index > state.storedIndex) follow(members, entry);
   }
-  const forced = removals(members, metadata.nodeId, { term: before.term, after: commit });
-  const hardState = { ...before, commit: commit + forced.length };
+  const after = storage.lastIndex;
+  const forced = removals(members, metadata.nodeId, { term: before.term, after });
+  const hardState = { ...before, commit: after + forced.length };
   await wal.append({ hardState, entries: forced, mustSync: true });
   storage.append(forced);
   storage.setHardState(hardState);
