@@ -39,13 +39,21 @@ const FOLDERS: readonly (readonly [string, Handler])[] = [
 
 /**
  * The HTTP server for peers. It does not listen itself: connections are handed in. Requests wait
- * for the transport, so that a port may be open before the member is.
+ * for the transport, so that a port may be open before the member is. But founders ask each other
+ * whether one of them is a member already: who is `unborn` says at once that it knows of none.
  */
-export function createPeerServer(transport: Promise<Transport>): Server {
+export function createPeerServer(
+  transport: Promise<Transport>,
+  unborn: Promise<void> = new Promise(() => {}),
+): Server {
   const { createServer } = process.getBuiltinModule("node:http");
   const options = { maxHeaderSize: HEAD_BYTES_MAX, noDelay: true };
   const server = createServer(options, (request, response) => {
-    void transport.then((ready) => serve(ready, request, response));
+    const first = request.url === "/members" ? Promise.race([transport, unborn]) : transport;
+    void first.then((ready) => {
+      if (ready !== undefined) return serve(ready, request, response);
+      return respond(response, 503, {}, "the member is not in a cluster yet\n");
+    });
   });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;

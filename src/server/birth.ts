@@ -23,8 +23,16 @@ export interface Birth {
   readonly isFounder: boolean;
 }
 
-/** The birth of a member as its settings say it. Throws FlagError with etcd's texts. */
-export async function bear(settings: Config, lines: LogLines): Promise<Birth> {
+/**
+ * The birth of a member as its settings say it. `begun` is called first. Throws FlagError with
+ * etcd's texts.
+ */
+export async function bear(
+  settings: Config,
+  lines: LogLines,
+  begun = (): void => {},
+): Promise<Birth> {
+  begun();
   const config = await named(settings, lines);
   const names = readNames(config.initialCluster);
   if (config.initialClusterState === "existing") {

@@ -29,6 +29,11 @@ export class Links {
     return this.#port.listen();
   }
 
+  /** A member is about to be born: until it serves, it knows of no cluster. */
+  tellUnborn(): void {
+    this.#port.tellUnborn();
+  }
+
   /** Makes the network of the member behind the inbox. */
   readonly connect = (inbox: PeerInbox): Transport => {
     const { advertisePeerUrls, electionMs } = this.#config;

@@ -18,6 +18,7 @@ export class PeerPort {
   readonly #urls: readonly URL[];
   readonly #listeners: Listener[] = [];
   readonly #transport = Promise.withResolvers<Transport>();
+  readonly #unborn = Promise.withResolvers<void>();
   #server: HttpServer | undefined;
 
   constructor(urls: readonly URL[], logger: Logger) {
@@ -30,7 +31,8 @@ export class PeerPort {
     for (const href of new Set(this.#urls.map((url) => url.href))) {
       const listener = new Listener({
         onHttp2: (socket) => socket.end(NO_HTTP2),
-        http1: () => (this.#server ??= createPeerServer(this.#transport.promise)),
+        http1: () =>
+          (this.#server ??= createPeerServer(this.#transport.promise, this.#unborn.promise)),
         headTimeoutMs: HEAD_TIMEOUT_MS,
         onError: (error) => {
           const fields = { error: error.message };
@@ -40,6 +42,11 @@ export class PeerPort {
       await listener.listen(parseAddress(href));
       this.#listeners.push(listener);
     }
+  }
+
+  /** The member is not in a cluster yet: until it serves, it cannot tell who is. */
+  tellUnborn(): void {
+    this.#unborn.resolve();
   }
 
   /** From here on requests are answered, those that wait first. */

@@ -53,7 +53,7 @@ export async function serve(
   const booted = await boot({
     config: { ...config, pageCacheBytes: memory.cacheBytes(config.pageCacheBytes) },
     logger,
-    bear: () => bear(config, logger),
+    bear: () => bear(config, logger, () => links.tellUnborn()),
     onRevision: (changes) => onRevision(changes),
     onRestored: () => onRestored(),
     flush: () => flush(),
