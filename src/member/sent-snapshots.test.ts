@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Commit, MemoryFile } from "../bolt/index.ts";
 import { type ConfState, MESSAGE_TYPE, type Message } from "../proto/index.ts";
-import { message } from "../raft/index.ts";
+import { EMPTY_CONF_STATE, message } from "../raft/index.ts";
 import type { Position } from "./page-keeper.ts";
 import type { NetworkPort, PageFilePort, SnapshotImage, TimePort } from "./ports.ts";
 import { SentSnapshots } from "./sent-snapshots.ts";
@@ -53,7 +53,9 @@ function sending(ids: readonly bigint[] = [SELF, OTHER, LEARNER]) {
     spawn: (work) => void work.catch((error: unknown) => assert.fail(error as Error)),
   });
   const send = async (to: bigint) => {
-    snapshots.send(message({ type: MESSAGE_TYPE.snap, to, from: SELF, term: 9 }));
+    const meta = { index: world.position.index - 10, term: 2, confState: EMPTY_CONF_STATE };
+    const snapshot = { meta, data: new Uint8Array(0) };
+    snapshots.send(message({ type: MESSAGE_TYPE.snap, to, from: SELF, term: 9, snapshot }));
     await turn();
   };
   return { snapshots, db, sent, failed, sleeping, world, send, opened: () => opened };
@@ -74,9 +76,10 @@ test("a snapshot says which entry and which members its page file holds", async 
 });
 
 test("nothing is sent to whom the page file does not know, and raft is told", async () => {
-  const { sent, failed, send } = sending([SELF, OTHER]);
+  const { snapshots, sent, failed, send } = sending([SELF, OTHER]);
   await send(LEARNER);
   assert.deepEqual([sent.length, failed], [0, [LEARNER]]);
+  assert.equal(snapshots.heldIndex, Number.POSITIVE_INFINITY);
 });
 
 test("an image keeps its pages until it is closed", async () => {
@@ -88,18 +91,18 @@ test("an image keeps its pages until it is closed", async () => {
   assert.deepEqual([db.pins, opened()], [0, 0]);
 });
 
-test("entries behind a snapshot are held while it is sent, and 30 s after it went through", async () => {
+test("entries behind raft's snapshot are held while one is sent, and 30 s after it went through", async () => {
   const { snapshots, world, sleeping, send } = sending();
   assert.equal(snapshots.heldIndex, Number.POSITIVE_INFINITY);
   await send(OTHER);
   world.position = { ...world.position, index: 70 };
   await send(LEARNER);
-  assert.equal(snapshots.heldIndex, 40);
+  assert.equal(snapshots.heldIndex, 30);
   snapshots.sent(OTHER, true);
-  assert.equal(snapshots.heldIndex, 40);
+  assert.equal(snapshots.heldIndex, 30);
   sleeping.shift()!();
   await turn();
-  assert.equal(snapshots.heldIndex, 70);
+  assert.equal(snapshots.heldIndex, 60);
   snapshots.sent(LEARNER, false);
   assert.equal(snapshots.heldIndex, Number.POSITIVE_INFINITY);
 });
@@ -112,7 +115,7 @@ test("a member that is sent another snapshot soon is held for by that", async ()
   await send(OTHER);
   sleeping.shift()!();
   await turn();
-  assert.equal(snapshots.heldIndex, 70);
+  assert.equal(snapshots.heldIndex, 60);
 });
 
 test("a member that stops sends nothing more", async () => {

@@ -55,10 +55,13 @@ export class SentSnapshots {
    * and the message is made to say how far.
    */
   send(message: Message): void {
-    this.#options.spawn(this.#send(message));
+    // Raft goes on behind the snapshot that it knows of, until it hears how far the member is.
+    const sending = { index: message.snapshot!.meta.index };
+    this.#held.set(message.to, sending);
+    this.#options.spawn(this.#send(message, sending));
   }
 
-  async #send(message: Message): Promise<void> {
+  async #send(message: Message, sending: Sending): Promise<void> {
     const { db, pageFile, network, snapshotData, committed, isStopped, failed } = this.#options;
     const { to } = message;
     await committed();
@@ -66,11 +69,11 @@ export class SentSnapshots {
     const { index, term, members, version } = this.#options.durable();
     // Whoever is not in the configuration would not take it.
     if (!members.some(({ id }) => id === to)) {
+      this.#release(to, sending);
       failed(to);
       return;
     }
     const image = new PinnedImage(db.pin(), pageFile.open()).hold();
-    this.#held.set(to, { index });
     const meta = { index, term, confState: confStateOf(members) };
     const data = snapshotData(members, version);
     network.sendSnapshot({ ...message, snapshot: { meta, data } }, image);
