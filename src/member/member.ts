@@ -834,7 +834,9 @@ export class Member {
    */
   #canFeed(): boolean {
     if (!this.#proposals.hasGathered && !this.#changes.hasGathered) return false;
-    return this.leadership.isKnown && !this.leadership.isMoving;
+    // As raft knows it: an election may have begun since the last Ready.
+    const { softState, leadTransferee } = this.#node.status();
+    return softState.lead !== 0n && leadTransferee === 0n;
   }
 
   #feed(): void {

@@ -95,15 +95,15 @@ export async function serve(
   const web = new Web(webs.client);
   const ports = new ClientPorts({ grpc, web, metricsWeb: webs.metrics, logger, onError: onFatal });
   await ports.listenForMetrics(config.listenMetricsUrls);
-  const isReady = beReady(booted, config, { ports, links, loop, logger });
   return {
-    ready: isReady,
+    ready: beReady(booted, config, { ports, links, loop, logger }),
     removed: links.removed,
     stop: async () => {
+      // While all is served still: nobody waits for an election. Watches end with their connections.
+      if (!member.isStopped) await member.handOver();
       loop.stop();
       ports.stop();
       links.stop();
-      watches.end(fail("stopped"));
       service.callers.end(fail("stopped"));
       await grpc.drain(DRAIN_MS);
       ports.close();

@@ -33,6 +33,8 @@ export class Load {
   readonly operations: Operation[] = [];
   /** How calls and streams failed, and how often. */
   readonly failures = new Map<string, number>();
+  /** Programs of the members that were asked then, by the same kinds. */
+  readonly failedAt = new Map<string, Set<string>>();
   /** When writes were acknowledged, in order. */
   readonly acknowledgedAt: number[] = [];
   /** The highest revision that an answer named. */
@@ -78,13 +80,14 @@ export class Load {
       by: `watch ${number + 1}`,
       seat: () => seats()[number % Math.max(1, seats().length)],
       from: 2,
-      failed: (failure) => this.#failed(`watch: ${kindOf(failure)}`),
+      failed: (failure, seat) => this.#failed(`watch: ${kindOf(failure)}`, seat),
     });
     this.#observers.push(observer);
   }
 
-  #failed(kind: string): void {
+  #failed(kind: string, { program }: Seat): void {
     this.failures.set(kind, (this.failures.get(kind) ?? 0) + 1);
+    this.failedAt.set(kind, (this.failedAt.get(kind) ?? new Set()).add(program));
   }
 
   /** Sends what is owed since the last turn, so that a late timer loses nothing. */
@@ -120,7 +123,7 @@ export class Load {
     this.#open--;
     operation.endedAt = performance.now();
     if ("failure" in outcome) {
-      this.#failed(kindOf(outcome.failure));
+      this.#failed(kindOf(outcome.failure), seat);
       operation.isVoid = isVoid(outcome.failure);
       if (/lease not found/.test(outcome.failure.text)) this.#forgetLease(request);
       return;

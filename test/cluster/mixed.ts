@@ -54,6 +54,8 @@ async function replace(cluster: Cluster, seat: Seat, program: Program, manner: M
 
 interface Walked {
   readonly failures: ReadonlyMap<string, number>;
+  /** Whom clients had asked that failed. */
+  readonly failedAt: ReadonlyMap<string, ReadonlySet<string>>;
   readonly problems: readonly string[];
 }
 
@@ -81,7 +83,7 @@ async function walk(to: Program): Promise<Walked> {
   if (rate < 200) problems.push(`only ${rate.toFixed(0)} requests/s`);
   say(`${to}: ${load.count} requests at ${rate.toFixed(0)}/s, ${problems.length} problems`);
   for (const [kind, count] of load.failures) say(`  ${to}: ${count} x ${kind}`);
-  return { failures: load.failures, problems: blame([to], problems) };
+  return { failures: load.failures, failedAt: load.failedAt, problems: blame([to], problems) };
 }
 
 /** Failures that clients met in our walk only; says where the others have been seen. */
@@ -91,8 +93,10 @@ function unusual(ours: Walked, usual: readonly Walked[]): string[] {
     const seen = usual.filter(({ failures }) => failures.has(kind)).length;
     const known = KNOWN_FAILURES.get(kind);
     if (seen > 0) say(`in ${seen} of ${usual.length} walks of etcd in this run, too: ${kind}`);
-    else if (known === undefined) problems.push(`${count} x a failure that etcd has not: ${kind}`);
-    else say(`not in this run's walk of etcd, but in ${known} of ${WALKS} before: ${kind}`);
+    else if (known === undefined) {
+      const at = [...ours.failedAt.get(kind)!].join(" and ");
+      problems.push(`${count} x a failure that etcd has not: ${kind} (at ${at})`);
+    } else say(`not in this run's walk of etcd, but in ${known} of ${WALKS} before: ${kind}`);
   }
   return problems;
 }

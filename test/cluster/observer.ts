@@ -4,7 +4,7 @@ import { Watch, type WatchResponse } from "../lib/api.ts";
 import { Event_EventType } from "../lib/api.ts";
 import { type Duplex, pathOf } from "../lib/grpc.ts";
 import type { Change, Span, Told, Watched } from "../lib/history/index.ts";
-import { bytesOf, END, pairOf, textOf } from "./calls.ts";
+import { bytesOf, END, type Failure, pairOf, textOf } from "./calls.ts";
 import type { Seat } from "./seat.ts";
 
 const RECONNECT_MS = 50;
@@ -17,7 +17,7 @@ export interface ObserverOptions extends Span {
   readonly seat: () => Seat | undefined;
   readonly from: number;
   /** How a stream that failed was ended. */
-  readonly failed: (failure: { readonly code: number; readonly text: string }) => void;
+  readonly failed: (failure: Failure, seat: Seat) => void;
 }
 
 export class Observer {
@@ -26,6 +26,7 @@ export class Observer {
   readonly #options: ObserverOptions;
   readonly #ticker: NodeJS.Timeout;
   #stream: Duplex | undefined;
+  #seat: Seat | undefined;
   #next: number;
   #closed = false;
   /** Everything up to here has been told. */
@@ -53,17 +54,18 @@ export class Observer {
 
   #connect(): void {
     if (this.#closed) return;
-    const client = this.#options.seat()?.client;
-    if (client === undefined) return this.#connectLater();
+    const seat = this.#options.seat();
+    if (seat === undefined) return this.#connectLater();
+    this.#seat = seat;
     const receive = (bytes: Uint8Array) => {
       if (this.#stream === stream) this.#receive(bytes);
     };
-    const stream = client.duplex(pathOf(Watch.method.watch), receive, {
+    const stream = seat.client.duplex(pathOf(Watch.method.watch), receive, {
       metadata: { hasleader: "true" },
       end: (code, text) => {
         if (this.#stream !== stream) return;
         this.#stream = undefined;
-        if (code !== 1) this.#options.failed({ code, text });
+        if (code !== 1) this.#options.failed({ code, text }, seat);
         this.#connectLater();
       },
     });
@@ -125,7 +127,7 @@ export class Observer {
       this.#next = compacted;
       this.#begin(compacted);
     } else {
-      this.#options.failed({ code: -1, text: answer.cancelReason });
+      this.#options.failed({ code: -1, text: answer.cancelReason }, this.#seat!);
     }
     this.#stream?.cancel();
   }

@@ -210,7 +210,7 @@ const MOVING: readonly Line[] = [
   {
     line:
       "lock x -- sh -c '$CTL watch a & w=$!; $CTL lock k --ttl 2 & l=$!; $CTL elect e v & e=$!; " +
-      "$CTL elect -l e & o=$!; sleep 3; $CTL put a 1; sleep 2; exec 2>/dev/null; kill $w $l $e $o; " +
+      "$CTL elect -l e & o=$!; sleep 5; $CTL put a 1; sleep 2; exec 2>/dev/null; kill $w $l $e $o; " +
       "wait $w; echo watch $?; wait $l; echo lock $?; wait $e; echo elect $?'",
     killsMeanwhile: 3,
     sorted: true,
@@ -219,7 +219,7 @@ const MOVING: readonly Line[] = [
   {
     line:
       "lock x -- sh -c '$CTL lock k & l=$!; sleep 0.5; " +
-      "$CTL lock k -- echo next & n=$!; sleep 3; kill $l; wait $l; echo $?; wait $n; echo $?'",
+      "$CTL lock k -- echo next & n=$!; sleep 5; kill $l; wait $l; echo $?; wait $n; echo $?'",
     sorted: true,
   },
 ];

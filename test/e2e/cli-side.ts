@@ -4,7 +4,7 @@ import { endWithUs, freshDir, type Member } from "../lib/processes.ts";
 
 const TIMEOUT_MS = 20_000;
 /** How long a command has run when something happens to it. */
-const MEANWHILE_MS = 1_000;
+const MEANWHILE_MS = 2_500;
 /** Behind what is waited for the rest of a text may still be on its way. */
 const REST_MS = 50;
 /** How long a command that should say nothing is given to say something. */
