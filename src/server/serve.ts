@@ -99,7 +99,7 @@ export async function serve(
     ready: beReady(booted, config, { ports, links, loop, logger }),
     removed: links.removed,
     stop: async () => {
-      // While all is served still: nobody waits for an election. Watches end with their connections.
+      // While all is served still: nobody waits for an election. Watches end with connections.
       if (!member.isStopped) await member.handOver();
       loop.stop();
       ports.stop();
