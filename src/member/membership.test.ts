@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bytesToText } from "../base/index.ts";
+import { type Member as ClusterMember, membersToJson } from "../cluster/index.ts";
+import { CONF_CHANGE_TYPE, fail } from "../proto/index.ts";
+import { isRefused, Membership, type MembershipOptions } from "./membership.ts";
+import { Meters } from "./meters.ts";
+import type { PeerReply } from "./ports.ts";
+
+const member = (id: bigint, isLearner = false): ClusterMember => ({
+  id,
+  peerUrls: [`http://x:${id}`],
+  isLearner,
+  name: `m${id}`,
+  clientUrls: [],
+});
+
+interface World {
+  readonly membership: Membership;
+  readonly meters: Meters;
+  /** `type nodeId context` of each change that went to the log. */
+  readonly changes: string[];
+  readonly asked: bigint[];
+  leader: bigint;
+  answer: PeerReply<string>;
+  readonly reached: Map<bigint, number>;
+  readonly matches: Map<bigint, number>;
+}
+
+/** Member 1 of three voters and a learner, 4; it leads as long as `leader` is 1. */
+function world({ checksReconfiguration = true } = {}): World {
+  const members = [member(1n), member(2n), member(3n), member(4n, true)];
+  let now = 100_000;
+  const made = {
+    meters: new Meters(),
+    changes: [] as string[],
+    asked: [] as bigint[],
+    leader: 1n,
+    answer: { kind: "unreached", reason: "gone" } as PeerReply<string>,
+    reached: new Map([2n, 3n, 4n].map((id) => [id, 0])),
+    matches: new Map([1n, 2n, 3n, 4n].map((id) => [id, 1000])),
+  };
+  const options = {
+    memberId: 1n,
+    state: { appliedIndex: 5, members: { list: () => members } },
+    node: {
+      status: () => ({
+        commit: 5,
+        softState: { role: made.leader === 1n ? "leader" : "follower" },
+        progress: new Map([...made.matches].map(([id, match]) => [id, { match }])),
+      }),
+    },
+    leadership: {
+      known: async () => made.leader,
+      get isOwn() {
+        return made.leader === 1n;
+      },
+    },
+    network: {
+      activeSince: (id: bigint) => made.reached.get(id),
+      promote: async (leader: bigint) => {
+        made.asked.push(leader);
+        return made.answer;
+      },
+    },
+    time: { now: () => now, sleep: async (ms: number) => void (now += ms) },
+    lines: { info: () => {}, warn: () => {} },
+    meters: made.meters,
+    requestTimeoutMs: 1000,
+    checksReconfiguration,
+    newMemberId: () => 9n,
+    change: (
+      { type, nodeId, context }: { type: number; nodeId: bigint; context: Uint8Array },
+      waiter: { settle(error: undefined): void },
+    ) => {
+      made.changes.push(`${type} ${nodeId} ${bytesToText(context)}`.trim());
+      waiter.settle(undefined);
+    },
+    isStopped: () => false,
+  };
+  const membership = new Membership(options as unknown as MembershipOptions);
+  return Object.assign(made, { membership });
+}
+
+test("members are added, updated and removed by changes that read as etcd's", async () => {
+  const { membership, changes } = world();
+  const added = await membership.add(["http://x:9"], { isLearner: true });
+  assert.ok("members" in added && added.member.id === 9n);
+  assert.ok(!isRefused(await membership.update(4n, ["http://y:4"])));
+  assert.ok(!isRefused(await membership.remove(4n)));
+  assert.deepEqual(changes, [
+    `${CONF_CHANGE_TYPE.addLearner} 9 {"id":9,"peerURLs":["http://x:9"],"isLearner":true}`,
+    `${CONF_CHANGE_TYPE.updateNode} 4 {"id":4,"peerURLs":["http://y:4"]}`,
+    `${CONF_CHANGE_TYPE.removeNode} 4`,
+  ]);
+});
+
+test("a change that could cost the quorum is refused, unless nobody wants that checked", async () => {
+  const { membership, reached, changes } = world();
+  // The third was reached for the first time a moment ago.
+  reached.delete(2n);
+  reached.set(3n, 99_000);
+  assert.equal(await membership.add(["http://x:9"], { isLearner: false }), fail("unhealthy"));
+  assert.equal(await membership.remove(3n), fail("unhealthy"));
+  assert.ok(!isRefused(await membership.remove(2n)), "one that is down is no part of the quorum");
+  assert.equal(changes.length, 1);
+  const unchecked = world({ checksReconfiguration: false });
+  unchecked.reached.clear();
+  assert.ok(!isRefused(await unchecked.membership.remove(3n)));
+});
+
+test("a leader promotes a learner that has nine tenths of its log", async () => {
+  const { membership, matches, changes, meters } = world();
+  matches.set(4n, 899);
+  assert.equal(await membership.promote(4n), fail("learnerNotReady"));
+  assert.equal(await membership.promote(8n), fail("memberNotFound"));
+  matches.set(4n, 900);
+  assert.ok(!isRefused(await membership.promote(4n)));
+  assert.deepEqual(changes, [
+    `${CONF_CHANGE_TYPE.addNode} 4 {"id":4,"peerURLs":null,"isPromote":true}`,
+  ]);
+  assert.equal(meters.promotions, 1);
+  assert.deepEqual([...meters.failedPromotions.values()], [1, 1]);
+});
+
+test("a follower asks the leader to promote, until that has decided", async () => {
+  const made = world();
+  made.leader = 2n;
+  made.answer = { kind: "value", value: membersToJson([member(4n)]) };
+  assert.deepEqual(await made.membership.promote(4n), [member(4n)]);
+  made.answer = { kind: "refused", failure: fail("learnerNotReady") };
+  assert.equal(await made.membership.promote(4n), fail("learnerNotReady"));
+  assert.deepEqual(made.asked, [2n, 2n]);
+  made.answer = { kind: "unreached", reason: "gone" };
+  assert.equal(await made.membership.promote(4n), fail("timeout"));
+  assert.ok(made.asked.length > 10);
+  // A peer is answered by this member alone, so that nothing goes in circles.
+  const answer = await made.membership.answerPromotion(4n);
+  assert.deepEqual(answer, { kind: "refused", failure: fail("notLeader") });
+  assert.deepEqual(made.changes, []);
+});
