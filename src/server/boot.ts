@@ -3,7 +3,12 @@ import { QUOTA_BYTES_ADVISED_MAX, type State } from "../apply/index.ts";
 import { textToBytes } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
 import { formatBytes, formatDuration } from "../cli/index.ts";
-import { confStateOf, idToHex } from "../cluster/index.ts";
+import {
+  confStateOf,
+  idToHex,
+  refusalOfClusterVersion,
+  refusalOfStorageVersion,
+} from "../cluster/index.ts";
 import {
   createWal,
   type DataDir,
@@ -22,6 +27,7 @@ import { Member, type MemberConfig, Meters, type Ports } from "../member/index.t
 import type { ChangeList, Store } from "../mvcc/index.ts";
 import type { Logger } from "../observe/index.ts";
 import { MemoryStorage, RawNode } from "../raft/index.ts";
+import { refusal } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
 import { type Host, machine } from "./host.ts";
 import { memberId } from "../keys/index.ts";
@@ -260,6 +266,10 @@ function checkDirectory(
   if (db.bucket("auth").get(textToBytes("authEnabled"))?.[0] === 1) {
     throw new BootError("the directory has authentication enabled, which is not supported yet");
   }
+  const isOther = refusalOfStorageVersion(state.members.storageVersion);
+  if (isOther !== undefined) throw refusal(isOther);
+  const isNewer = refusalOfClusterVersion(state.members.version);
+  if (isNewer !== undefined) throw new BootError(`${isNewer}: ${state.members.version}`);
   if (state.members.isRemoved(ids.memberId)) {
     throw new BootError("this member was removed from its cluster");
   }

@@ -91,6 +91,27 @@ test("a member that must apply a long log again tells of itself when that is don
     await second.stop();
   }));
 
+test("what a newer version has written is refused, in etcd's words", () =>
+  inDirectory(async (parent) => {
+    const cases: readonly (readonly [(member: Member) => void, string])[] = [
+      [({ state }) => state.members.setStorageVersion("3.8.0"), 'version "3.8.0" is not supported'],
+      [
+        ({ state }) => state.members.setVersion("3.8.0", { store: true }),
+        "invalid downgrade; server version is lower than determined cluster version: 3.8.0",
+      ],
+    ];
+    for (const [at, [age, text]] of cases.entries()) {
+      const dataDir = join(parent, String(at));
+      const first = await start(dataDir);
+      await first.publish({ name: "default", clientUrls: [] });
+      await first.versionKnown();
+      age(first);
+      if (at === 1) first.state.members.setStorageVersion("3.7.0");
+      await first.stop();
+      await assert.rejects(start(dataDir), { message: text });
+    }
+  }));
+
 /** Runs the server on a directory until it serves, and stops it. False when it ended before. */
 function serves(dataDir: string): Promise<boolean> {
   const program = join(import.meta.dirname, "../../bin/quord");
