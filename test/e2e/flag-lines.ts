@@ -122,6 +122,8 @@ const CHECKS: readonly Case[] = [
   more("--discovery-fallback=proxy"),
   more("--discovery-token=x"),
   more("--discovery-token=x --discovery-endpoints=x --initial-cluster=m=http://localhost:2380"),
+  more("--discovery-srv=example.com"),
+  more("--force-new-cluster"),
   more("--discovery-srv=x --initial-cluster=m=http://localhost:2380"),
   more("--initial-cluster=other=http://localhost:2380"),
   more("--initial-cluster=m=foo"),
@@ -262,9 +264,6 @@ const NOT_YET: readonly Case[] = [
   only("--client-cert-auth is not supported yet", more("--client-cert-auth")),
   only("--auto-tls is not supported yet", more("--auto-tls")),
   only("--auth-token is not supported yet", more("--auth-token=jwt,pub-key=x")),
-  only("--discovery-srv is not supported yet", more("--discovery-srv=example.com")),
-  only("--force-new-cluster is not supported yet", more("--force-new-cluster")),
-  only("1 ", more("--initial-cluster=m={peer},n=http://127.0.0.1:7")),
   only("TLS is not supported yet", line("--listen-peer-urls=https://127.0.0.1:1")),
   only(
     "allowed-cn is not supported yet",
