@@ -9,7 +9,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { drawPlan, type Plan } from "./plan.ts";
+import { drawPlan, type Fault, type Plan } from "./plan.ts";
 import { findPlants } from "./planted.ts";
 import { spread } from "./processes.ts";
 import { run } from "./run.ts";
@@ -29,12 +29,15 @@ const { values, positionals } = parseArgs({
     first: { type: "boolean", default: false },
     planted: { type: "boolean", default: false },
     machines: { type: "string" },
+    /** Only these faults, often. */
+    kinds: { type: "string" },
   },
   allowPositionals: true,
 });
 
 function planOf(seed: number): Plan {
-  const plan = drawPlan(seed);
+  const kinds = values.kinds?.split(",") as Fault["kind"][] | undefined;
+  const plan = drawPlan(seed, undefined, kinds);
   return values.machines === undefined ? plan : { ...plan, machines: Number(values.machines) };
 }
 

@@ -64,10 +64,13 @@ export const PLAN_MS = 40_000;
 export const FASTEST = 1.25;
 const RATES = [0.8, FASTEST] as const;
 
-export function drawPlan(seed: number, ms = PLAN_MS): Plan {
+/** With `kinds`, several members meet these faults only, and often. */
+export function drawPlan(seed: number, ms = PLAN_MS, kinds?: readonly Fault["kind"][]): Plan {
   const random = new Prng(seed);
-  const machines = [3, 3, 3, 3, 5, 1][random.below(6)]!;
-  const spares = machines > 1 && random.oneIn(2) ? 1 + random.below(2) : 0;
+  const drawn = [3, 3, 3, 3, 5, 1][random.below(6)]!;
+  const machines = kinds === undefined ? drawn : 3;
+  const hasSpares = kinds === undefined ? random.oneIn(2) : kinds.includes("join");
+  const spares = machines > 1 && hasSpares ? 1 + random.below(2) : 0;
   const weather = drawWeather(random);
   return {
     seed,
@@ -90,7 +93,7 @@ export function drawPlan(seed: number, ms = PLAN_MS): Plan {
       checksInitially: random.oneIn(3),
     },
     sliceNanoseconds: [10_000, 100_000][random.below(2)]!,
-    faults: drawFaults(random, { machines, spares }, ms),
+    faults: drawFaults(random, { machines, spares, kinds }, ms),
   };
 }
 
@@ -118,13 +121,18 @@ const STORM: Weather = {
 /** Some seeds have one kind of fault only: what one hides the next shows. */
 function drawFaults(
   random: Prng,
-  { machines, spares }: { machines: number; spares: number },
+  options: {
+    machines: number;
+    spares: number;
+    kinds: readonly Fault["kind"][] | undefined;
+  },
   ms: number,
 ): Fault[] {
-  const kinds = machines === 1 ? KINDS_OF_ONE : spares === 0 ? KINDS : [...KINDS, ...CHANGES];
-  const chosen = random.oneIn(3) ? [kinds[random.below(kinds.length)]!] : kinds;
+  const { machines, spares } = options;
+  const all = machines === 1 ? KINDS_OF_ONE : spares === 0 ? KINDS : [...KINDS, ...CHANGES];
+  const chosen = options.kinds ?? (random.oneIn(3) ? [all[random.below(all.length)]!] : all);
   const faults: Fault[] = [];
-  const gapMs = [800, 2000, 5000][random.below(3)]!;
+  const gapMs = options.kinds === undefined ? [800, 2000, 5000][random.below(3)]! : 1500;
   for (let at = 1500 + random.below(gapMs); at < ms; at += 100 + random.below(2 * gapMs)) {
     faults.push(drawFault(random, chosen[random.below(chosen.length)]!, machines + spares, at));
   }

@@ -1,8 +1,8 @@
-import { PLANTS } from "./plants.ts";
+import { FOCUS, PLANTS } from "./plants.ts";
 import { simulate } from "./processes.ts";
 
 /** Seeds that a bug may take to be found. */
-const SEEDS_MAX = 150;
+const SEEDS_MAX = 100;
 
 /** Looks for the bugs that are named, or for all. Resolves to whether all were found. */
 export async function findPlants(names: readonly string[], jobs: number): Promise<boolean> {
@@ -14,7 +14,7 @@ export async function findPlants(names: readonly string[], jobs: number): Promis
     for (let plant = queue.shift(); plant !== undefined; plant = queue.shift()) {
       let violation = "";
       let seeds = 0;
-      const args = ["--first", "--seeds", `${SEEDS_MAX}`];
+      const args = ["--first", "--seeds", `${SEEDS_MAX}`, "--kinds", FOCUS[plant.name] ?? "kill"];
       await simulate(
         args,
         (line) => {

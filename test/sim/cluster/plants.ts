@@ -59,11 +59,11 @@ const RAFT_PLANTS: readonly Plant[] = [
     "    return theirs.term >= ours.term;",
   ),
   plant(
-    "half-is-enough",
-    "half of the voters count as a majority",
+    "minority-is-enough",
+    "one voter less than a majority counts as one",
     "raft/quorum.ts",
     "  return indices[count >> 1]!;",
-    "  return indices[(count - 1) >> 1]!;",
+    "  return indices[Math.min(count - 1, (count + 1) >> 1)]!;",
   ),
   plant(
     "read-without-quorum",
@@ -323,3 +323,39 @@ const SNAPSHOT_PLANTS: readonly Plant[] = [
 ];
 
 export const PLANTS: readonly Plant[] = [...RAFT_PLANTS, ...STATE_PLANTS, ...SNAPSHOT_PLANTS];
+
+/** Faults that bring a bug out, if it is there. */
+export const FOCUS: Readonly<Record<string, string>> = {
+  "vote-before-sync": "crashAt,isolate",
+  "ack-before-sync": "crashAt",
+  "vote-forgotten": "kill,isolate",
+  "old-term-counted": "isolate,kill,crashAt",
+  "log-not-compared": "isolate,kill",
+  "minority-is-enough": "isolate,power",
+  "read-without-quorum": "isolate,pause",
+  "commit-past-match": "isolate,cut",
+  "votes-twice": "isolate,kill",
+  "conflict-kept": "isolate,pause",
+  "vote-not-synced": "crashAt,isolate,power",
+  "read-before-own-term": "kill,move,isolate",
+  "snapshot-without-conf-state": "join,leave,isolate",
+  "learner-votes": "join",
+  "applied-twice": "kill",
+  "index-before-data": "kill",
+  "meta-before-pages": "power,crashAt",
+  "log-not-synced": "power",
+  "lease-not-extended": "kill,move",
+  "revoke-by-deposed": "pause",
+  "renewal-by-deposed": "isolate,pause",
+  "proposals-held-twice": "move",
+  "states-within-write": "crashAt",
+  "log-released-early": "kill,power",
+  "progress-overtakes": "clientsCut",
+  "directory-not-synced": "power,crashAt",
+  "watch-behind-snapshot": "isolate",
+  "snapshot-index-forgotten": "isolate,kill",
+  "leases-behind-snapshot": "isolate,move",
+  "snapshot-not-synced": "isolate,power,crashAt",
+  "database-before-record": "isolate,crashAt",
+  "installed-while-written": "isolate",
+};
