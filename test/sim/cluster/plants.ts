@@ -63,7 +63,7 @@ const RAFT_PLANTS: readonly Plant[] = [
     "one voter less than a majority counts as one",
     "raft/quorum.ts",
     "  return indices[count >> 1]!;",
-    "  return indices[Math.min(count - 1, (count + 1) >> 1)]!;",
+    "  return indices[(count >> 1) - 1]!;",
   ),
   plant(
     "read-without-quorum",
