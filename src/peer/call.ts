@@ -1,5 +1,12 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
-import { TCP_KEEP_ALIVE_MS, targetOf } from "./dial.ts";
+import {
+  type Identity,
+  open,
+  readyEvent,
+  TCP_KEEP_ALIVE_MS,
+  type Target,
+  targetOf,
+} from "./dial.ts";
 
 export interface Call {
   /** Of the peer; the path takes the place of its own. */
@@ -10,6 +17,8 @@ export interface Call {
   readonly body?: Uint8Array;
   /** Without: a connection of its own. */
   readonly agent?: Agent | undefined;
+  /** For URLs of TLS. */
+  readonly identity?: Identity | undefined;
   readonly dialTimeoutMs: number;
   /** From begin to end. */
   readonly timeoutMs: number;
@@ -28,9 +37,11 @@ export interface Reply {
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Connections to one peer that are kept for the next request. */
-export function newAgent(): Agent {
+export function newAgent(identity: Identity | undefined): Agent {
   const { Agent } = process.getBuiltinModule("node:http");
-  return new Agent({ keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS });
+  const agent = new Agent({ keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS });
+  const connect = ({ target }: { readonly target?: Target }) => open(target!, identity);
+  return Object.assign(agent, { createConnection: connect });
 }
 
 /**
@@ -76,15 +87,17 @@ function attempt(options: Call): Promise<Reply> {
 
 /** A request whose body the caller writes. Its errors are the caller's, too. */
 export function begin(options: Omit<Call, "timeoutMs">): ClientRequest {
-  const { request: open } = process.getBuiltinModule("node:http");
-  const { connect, host } = targetOf(options.url);
+  const { request: openRequest } = process.getBuiltinModule("node:http");
+  const target = targetOf(options.url);
+  const { connect, host } = target;
   const where: RequestOptions = "path" in connect ? { socketPath: connect.path } : connect;
-  const request = open({
+  const own = { createConnection: () => open(target, options.identity) };
+  const request = openRequest({
     ...where,
+    ...(options.agent === undefined ? own : { agent: options.agent, target }),
     method: options.method,
     path: options.path,
     headers: { Host: host, ...lengthField(options.body), ...options.fields },
-    agent: options.agent ?? false,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   request.on("socket", (socket) => {
@@ -93,7 +106,7 @@ export function begin(options: Omit<Call, "timeoutMs">): ClientRequest {
       () => request.destroy(new Error("dial: i/o timeout")),
       options.dialTimeoutMs,
     );
-    socket.once("connect", () => {
+    socket.once(readyEvent(socket), () => {
       clearTimeout(timer);
       socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
     });

@@ -2,6 +2,7 @@ import type { Agent } from "node:http";
 import { bytesToText, textToBytes } from "../base/index.ts";
 import type { PeerHash, PeerLease, PeerReply, PeerVersion } from "../member/index.ts";
 import { api, decodeMessage, type ErrorName, encodeMessage, fail } from "../proto/index.ts";
+import type { Identity } from "./dial.ts";
 import { type Call, call, type Reply } from "./call.ts";
 import { WRONG_CLUSTER } from "./compatibility.ts";
 import { hex, idOf, reasonOf } from "./local.ts";
@@ -11,6 +12,7 @@ export interface Way {
   /** Each is tried in turn. */
   readonly urls: readonly string[];
   readonly agent?: Agent | undefined;
+  readonly identity?: Identity | undefined;
   /** For all of them together. */
   readonly timeoutMs: number;
   readonly dialTimeoutMs: number;

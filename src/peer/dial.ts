@@ -1,11 +1,16 @@
-import type { Socket, TcpNetConnectOpts, IpcNetConnectOpts } from "node:net";
-import { parseAddress } from "../net/index.ts";
+import type { IpcNetConnectOpts, OnReadOpts, Socket, TcpNetConnectOpts } from "node:net";
+import type { ConnectionOptions } from "node:tls";
+import { parseAddress, type TlsIdentity } from "../net/index.ts";
 
 /** Keep-alive probes of TCP begin after so long without traffic. */
 export const TCP_KEEP_ALIVE_MS = 30_000;
 
+/** How to show oneself to peers that are reached by TLS. */
+export type Identity = Pick<TlsIdentity, "client">;
+
 /** Where the URL of a peer leads, as Node wants to have it; and what the `Host` field says. */
 export interface Target {
+  readonly isSecure: boolean;
   readonly connect: TcpNetConnectOpts | IpcNetConnectOpts;
   readonly host: string;
 }
@@ -13,10 +18,32 @@ export interface Target {
 /** Throws when the URL is not one of a peer. */
 export function targetOf(url: string): Target {
   const address = parseAddress(url);
-  if (address.secure) throw new Error(`TLS is not supported yet: ${url}`);
-  if (address.kind === "unix") return { connect: { path: address.path }, host: address.path };
+  const isSecure = address.secure;
+  if (address.kind === "unix") {
+    return { isSecure, connect: { path: address.path }, host: address.path };
+  }
   const { host, port } = address;
-  return { connect: { host, port }, host: `${host.includes(":") ? `[${host}]` : host}:${port}` };
+  const name = host.includes(":") ? `[${host}]` : host;
+  return { isSecure, connect: { host, port }, host: `${name}:${port}` };
+}
+
+/** Opens a connection: one of TLS is to be used after `READY` of it. Throws on bad files. */
+export function open(
+  { isSecure, connect }: Pick<Target, "isSecure" | "connect">,
+  identity: Identity | undefined,
+  options: { readonly onread?: OnReadOpts } = {},
+): Socket {
+  if (!isSecure) {
+    return process.getBuiltinModule("node:net").connect({ ...connect, ...options, noDelay: true });
+  }
+  const tls = process.getBuiltinModule("node:tls");
+  const secured = { ...connect, ...options, ...identity?.client() } as ConnectionOptions;
+  return tls.connect(secured).setNoDelay(true);
+}
+
+/** The event of a connection after which it can be used. */
+export function readyEvent(socket: Socket): "connect" | "secureConnect" {
+  return "encrypted" in socket ? "secureConnect" : "connect";
 }
 
 export interface Connection {
@@ -32,8 +59,11 @@ const READ_BYTES = 64 * 1024;
  * Opens a connection that reads into one buffer again and again: what `onBytes` gets is valid
  * during the call only. Rejects with Node's error, or when it takes too long.
  */
-export function dial(target: Target, timeoutMs: number, signal: AbortSignal): Promise<Connection> {
-  const { connect } = process.getBuiltinModule("node:net");
+export function dial(
+  target: Target,
+  { identity, timeoutMs }: { readonly identity: Identity | undefined; readonly timeoutMs: number },
+  signal: AbortSignal,
+): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const connection = { onBytes: (_bytes: Uint8Array): void => {} };
     const buffer = new Uint8Array(READ_BYTES);
@@ -41,8 +71,7 @@ export function dial(target: Target, timeoutMs: number, signal: AbortSignal): Pr
       connection.onBytes(buffer.subarray(0, length));
       return true;
     };
-    const options = { ...target.connect, noDelay: true, onread: { buffer, callback } };
-    const socket = connect(options);
+    const socket = open(target, identity, { onread: { buffer, callback } });
     const fail = (error: Error): void => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
@@ -54,7 +83,7 @@ export function dial(target: Target, timeoutMs: number, signal: AbortSignal): Pr
     socket.on("error", fail);
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
-    socket.once("connect", () => {
+    socket.once(readyEvent(socket), () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
       socket.off("error", fail);

@@ -1,4 +1,5 @@
 import type { PeerInbox } from "../member/index.ts";
+import type { Identity } from "./dial.ts";
 import type { EntryBlock } from "./encoders.ts";
 import type { Meters } from "./meters.ts";
 
@@ -19,6 +20,8 @@ export interface TransportOptions {
   readonly dialTimeoutMs: number;
   /** For calls that have no time of their own (etcd: 5 s + 2 election timeouts). */
   readonly requestTimeoutMs: number;
+  /** For peers that are reached by TLS; without, they cannot ask who this is. */
+  readonly identity?: Identity | undefined;
   readonly lines: Lines;
   /** Another member says that this one was removed for good: it must stop. */
   readonly onRemoved: (reason: string) => void;

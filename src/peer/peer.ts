@@ -47,7 +47,7 @@ export class Peer {
       local.meters.receivedBytes.add(id, bytes);
       if (!isLinkHeartbeat(m)) receive(m);
     };
-    const agent = () => (this.#agent ??= newAgent());
+    const agent = () => (this.#agent ??= newAgent(local.identity));
     this.#pipeline = new Pipeline(local, this.#remote, agent);
     this.#snapshots = new SnapshotSender(local, this.#remote, agent);
     this.#readers = KINDS.map((kind) => this.#newReader(kind));
@@ -149,7 +149,12 @@ export class Peer {
   #probe(): void {
     const peer = { id: this.#remote.id, urls: this.urls };
     this.#probers = [
-      new Prober(this.#local, peer, "ROUND_TRIPPER_SNAPSHOT", () => (this.#agent ??= newAgent())),
+      new Prober(
+        this.#local,
+        peer,
+        "ROUND_TRIPPER_SNAPSHOT",
+        () => (this.#agent ??= newAgent(this.#local.identity)),
+      ),
       new Prober(this.#local, peer, "ROUND_TRIPPER_RAFT_MESSAGE"),
     ];
   }

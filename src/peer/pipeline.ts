@@ -87,6 +87,7 @@ export class Pipeline {
         fields: { "Content-Type": "application/protobuf", ...identityFields(this.#local) },
         body,
         agent: this.#agent(),
+        identity: this.#local.identity,
         dialTimeoutMs: this.#local.dialTimeoutMs,
         timeoutMs: POST_TIMEOUT_MS,
         signal: this.#stop.signal,

@@ -75,6 +75,7 @@ export class Prober {
       method: "GET",
       path: "/raft/probing",
       agent: this.#agent?.(),
+      identity: this.#local.identity,
       dialTimeoutMs: this.#local.dialTimeoutMs,
       timeoutMs: INTERVAL_MS,
       bytesMax: PROBE_BYTES_MAX,

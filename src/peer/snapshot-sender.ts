@@ -73,6 +73,7 @@ export class SnapshotSender {
       path: "/raft/snapshot",
       fields: { "Content-Type": "application/octet-stream", ...identityFields(this.#local) },
       agent: this.#agent(),
+      identity: this.#local.identity,
       dialTimeoutMs: this.#local.dialTimeoutMs,
       signal: this.#stop.signal,
     });

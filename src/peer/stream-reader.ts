@@ -90,9 +90,13 @@ export class StreamReader {
   }
 
   async #open(url: string): Promise<Stream> {
-    const { memberId, dialTimeoutMs } = this.#local;
+    const { memberId, dialTimeoutMs, identity } = this.#local;
     const target = targetOf(url);
-    const connection = await dial(target, dialTimeoutMs, this.#stop.signal);
+    const connection = await dial(
+      target,
+      { identity, timeoutMs: dialTimeoutMs },
+      this.#stop.signal,
+    );
     const fields = { ...identityFields(this.#local), "X-Raft-To": hex(this.#remote.id) };
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
     const path = `/raft/stream/${this.#kind}/${hex(memberId)}`;

@@ -1,3 +1,4 @@
+import type { Agent } from "node:http";
 import type { Socket } from "node:net";
 import type {
   NetworkPort,
@@ -29,10 +30,11 @@ export class Transport implements NetworkPort {
   readonly #peers = new Map<bigint, Peer>();
   /** A member that lags behind hears from those that it does not know, and answers them. */
   readonly #strangers = new Map<bigint, Pipeline>();
-  readonly #agent = newAgent();
+  readonly #agent: Agent;
   #isStopped = false;
 
   constructor(options: TransportOptions, inbox: PeerInbox) {
+    this.#agent = newAgent(options.identity);
     this.local = {
       ...options,
       ...inbox.ids,
@@ -181,8 +183,9 @@ export class Transport implements NetworkPort {
   }
 
   #way(id: bigint) {
-    const { dialTimeoutMs, requestTimeoutMs, clusterId } = this.local;
+    const { dialTimeoutMs, requestTimeoutMs, clusterId, identity } = this.local;
     return {
+      identity,
       urls: this.#peers.get(id)?.urls ?? [],
       agent: this.#agent,
       clusterId,

@@ -156,7 +156,7 @@ function refuseUnsupported(settings: Settings): void {
     throw new FlagError(`--${name} is not supported yet and cannot be ignored safely`);
   }
   const urls = ["listen-client-urls", "listen-client-http-urls", "listen-metrics-urls"] as const;
-  for (const url of [...urls, "listen-peer-urls" as const].flatMap((name) => settings.urls(name))) {
+  for (const url of urls.flatMap((name) => settings.urls(name))) {
     if (/^(https|unixs):/i.test(url)) throw new FlagError(`TLS is not supported yet: ${url}`);
   }
 }

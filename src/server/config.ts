@@ -1,4 +1,5 @@
 import { GoTextError, parseDurationMs, parseInt64 } from "../cli/index.ts";
+import type { TlsSettings } from "../net/index.ts";
 import { checkSettings } from "./config-checks.ts";
 import { type Features, type GateName, parseFeatures } from "./features.ts";
 import { FLAGS, type FlagName } from "./flag-table.ts";
@@ -22,6 +23,7 @@ export interface Config {
   readonly listenClientHttpUrls: readonly URL[];
   readonly listenPeerUrls: readonly URL[];
   readonly listenMetricsUrls: readonly URL[];
+  readonly peerTls: TlsSettings;
   readonly advertiseClientUrls: readonly string[];
   readonly advertisePeerUrls: readonly string[];
   /** Members to begin with, for a directory that is new. */
@@ -127,6 +129,7 @@ export function makeConfig(
     listenClientHttpUrls: listenUrls(settings, "listen-client-http-urls"),
     listenPeerUrls: listenUrls(settings, "listen-peer-urls"),
     listenMetricsUrls: listenUrls(settings, "listen-metrics-urls"),
+    peerTls: peerTls(settings),
     advertiseClientUrls: advertised(settings, CLIENT_URLS, tell),
     advertisePeerUrls,
     initialCluster: initialCluster(settings, name, advertisePeerUrls),
@@ -145,6 +148,24 @@ export function makeConfig(
     ...services(settings),
     featureGates,
     features: namedFeatures(featureGates),
+  };
+}
+
+function peerTls(settings: Settings): TlsSettings {
+  const most = settings.text("tls-max-version");
+  return {
+    certFile: settings.text("peer-cert-file"),
+    keyFile: settings.text("peer-key-file"),
+    clientCertFile: settings.text("peer-client-cert-file"),
+    clientKeyFile: settings.text("peer-client-key-file"),
+    trustedCaFile: settings.text("peer-trusted-ca-file"),
+    clientCertAuth: settings.isOn("peer-client-cert-auth"),
+    crlFile: settings.text("peer-crl-file"),
+    allowedNames: settings.list("peer-cert-allowed-cn").filter((name) => name !== ""),
+    allowedHosts: settings.list("peer-cert-allowed-hostname").filter((name) => name !== ""),
+    skipsClientHosts: settings.isOn("peer-skip-client-san-verification"),
+    minVersion: settings.text("tls-min-version") === "TLS1.3" ? "TLSv1.3" : "TLSv1.2",
+    maxVersion: most === "" ? undefined : most === "TLS1.3" ? "TLSv1.3" : "TLSv1.2",
   };
 }
 

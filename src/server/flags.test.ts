@@ -124,13 +124,14 @@ test("what cannot be ignored safely is refused, at other than its default", () =
     "client-cert-auth",
     "auto-tls=1",
     "auth-token=jwt,x",
-    "peer-crl-file=x",
+    "peer-auto-tls",
   ];
   for (const flag of [...unsafe, "cipher-suites=x"])
     assert.match(refusal([`--${flag}`])!, /^1 verify --[a-z-]+ is not supported yet/, flag);
   for (const flag of ["client-cert-auth=F", "auth-token=simple", "cert-file=", "auto-tls=false"])
     assert.equal(refusal([`--${flag}`]), undefined, flag);
-  assert.match(refusal(["--listen-peer-urls=https://127.0.0.1:1"])!, /TLS is not supported yet/);
+  const urls = ["--listen-client-urls=https://127.0.0.1:1", "--advertise-client-urls=https://a:1"];
+  assert.match(refusal(urls)!, /TLS is not supported yet/);
 });
 
 test("variables stand for flags, and contradict them", () => {

@@ -11,6 +11,7 @@ import {
 } from "../cluster/index.ts";
 import { clusterId, memberId } from "../keys/index.ts";
 import type { LogLines } from "../member/index.ts";
+import { TlsIdentity } from "../net/index.ts";
 import { fetchDowngradeEnabled, fetchMembers, fetchVersion, type Way } from "../peer/index.ts";
 import type { Birth } from "./birth.ts";
 import { refusal } from "./bootstrap.ts";
@@ -176,6 +177,7 @@ async function isDowngradeEnabled(
 }
 
 /** As etcd's `ReqTimeout` and `PeerDialTimeout`. */
-function wayTo(urls: readonly string[], { electionMs }: Config): Way {
-  return { urls, timeoutMs: 5000 + 2 * electionMs, dialTimeoutMs: 1000 + electionMs };
+function wayTo(urls: readonly string[], { electionMs, peerTls }: Config): Way {
+  const identity = new TlsIdentity(peerTls);
+  return { urls, identity, timeoutMs: 5000 + 2 * electionMs, dialTimeoutMs: 1000 + electionMs };
 }

@@ -1,5 +1,6 @@
 import { MIN_CLUSTER_VERSION, SERVER_VERSION } from "../cluster/index.ts";
 import type { PeerInbox } from "../member/index.ts";
+import { TlsIdentity, type TlsSettings } from "../net/index.ts";
 import type { Logger } from "../observe/index.ts";
 import { type Meters, Transport } from "../peer/index.ts";
 import type { Config } from "./config.ts";
@@ -14,6 +15,7 @@ const REQUEST_MS = 5000;
 export class Links {
   readonly #config: Config;
   readonly #logger: Logger;
+  readonly #identity: TlsIdentity;
   readonly #port: PeerPort;
   readonly #removal = Promise.withResolvers<void>();
   #transport: Transport | undefined;
@@ -21,11 +23,17 @@ export class Links {
   constructor(config: Config, logger: Logger) {
     this.#config = config;
     this.#logger = logger;
-    this.#port = new PeerPort(config.listenPeerUrls, logger);
+    this.#identity = new TlsIdentity(config.peerTls);
+    this.#port = new PeerPort(config.listenPeerUrls, logger, this.#identity);
   }
 
   /** Opens the ports, where requests wait for `serve`. Rejects when an address cannot be had. */
-  listen(): Promise<void> {
+  async listen(): Promise<void> {
+    this.#identity.check();
+    const { peerTls } = this.#config;
+    if (this.#identity.hasCertificate) {
+      this.#logger.info("starting with peer TLS", { "tls-info": tlsText(peerTls) });
+    }
     return this.#port.listen();
   }
 
@@ -43,6 +51,7 @@ export class Links {
       minClusterVersion: MIN_CLUSTER_VERSION,
       dialTimeoutMs: DIAL_MS + electionMs,
       requestTimeoutMs: REQUEST_MS + 2 * electionMs,
+      identity: this.#identity,
       lines: this.#logger,
       onRemoved: this.remove,
     };
@@ -75,4 +84,13 @@ export class Links {
   close(): void {
     this.#port.close();
   }
+}
+
+/** As etcd prints it. */
+function tlsText(tls: TlsSettings): string {
+  return (
+    `cert = ${tls.certFile}, key = ${tls.keyFile}, client-cert=${tls.clientCertFile}, ` +
+    `client-key=${tls.clientKeyFile}, trusted-ca = ${tls.trustedCaFile}, ` +
+    `client-cert-auth = ${tls.clientCertAuth}, crl-file = ${tls.crlFile}`
+  );
 }

@@ -1,10 +1,12 @@
 import type { Server as HttpServer } from "node:http";
-import { Listener, parseAddress } from "../net/index.ts";
+import { Listener, type ListenerOptions, parseAddress, type TlsIdentity } from "../net/index.ts";
 import type { Logger } from "../observe/index.ts";
 import { createPeerServer, type Transport } from "../peer/index.ts";
 
 /** From accepting a connection to the head of a request (etcd: `ConnReadTimeout`). */
 const HEAD_TIMEOUT_MS = 5000;
+
+const PLAIN = "scheme is HTTP while key and cert files are present; ignoring key and cert files";
 
 /** What Go's server says to the preface of HTTP/2, which peers do not speak. */
 const NO_HTTP2 = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -15,31 +17,39 @@ const NO_HTTP2 = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Lengt
  */
 export class PeerPort {
   readonly #logger: Logger;
+  readonly #identity: TlsIdentity | undefined;
   readonly #urls: readonly URL[];
   readonly #listeners: Listener[] = [];
   readonly #transport = Promise.withResolvers<Transport>();
   readonly #unborn = Promise.withResolvers<void>();
   #server: HttpServer | undefined;
 
-  constructor(urls: readonly URL[], logger: Logger) {
+  constructor(urls: readonly URL[], logger: Logger, identity?: TlsIdentity) {
     this.#urls = urls;
     this.#logger = logger;
+    this.#identity = identity;
   }
 
   /** Rejects when an address cannot be had. */
   async listen(): Promise<void> {
     for (const href of new Set(this.#urls.map((url) => url.href))) {
+      const address = parseAddress(href);
+      const secure = address.secure ? this.#secure(href) : undefined;
+      if (secure === undefined && this.#identity?.hasCertificate === true) {
+        this.#logger.warn(PLAIN, { "peer-url": href.replace(/\/$/, "") });
+      }
       const listener = new Listener({
         onHttp2: (socket) => socket.end(NO_HTTP2),
         http1: () =>
           (this.#server ??= createPeerServer(this.#transport.promise, this.#unborn.promise)),
         headTimeoutMs: HEAD_TIMEOUT_MS,
+        ...(secure === undefined ? {} : { secure }),
         onError: (error) => {
           const fields = { error: error.message };
           this.#logger.warn("accepting a connection of a peer failed", fields);
         },
       });
-      await listener.listen(parseAddress(href));
+      await listener.listen(address);
       this.#listeners.push(listener);
     }
   }
@@ -47,6 +57,17 @@ export class PeerPort {
   /** The member is not in a cluster yet: until it serves, it cannot tell who is. */
   tellUnborn(): void {
     this.#unborn.resolve();
+  }
+
+  #secure(href: string): NonNullable<ListenerOptions["secure"]> {
+    if (this.#identity?.hasCertificate !== true) {
+      const host = new URL(href).host;
+      throw new Error(`cannot listen on TLS for ${host}: KeyFile and CertFile are not presented`);
+    }
+    return this.#identity.server(({ address, error }) => {
+      const fields = { "remote-addr": address, error: error.message };
+      this.#logger.warn("rejected connection on peer endpoint", fields);
+    });
   }
 
   /** From here on requests are answered, those that wait first. */

@@ -264,7 +264,6 @@ const NOT_YET: readonly Case[] = [
   only("--client-cert-auth is not supported yet", more("--client-cert-auth")),
   only("--auto-tls is not supported yet", more("--auto-tls")),
   only("--auth-token is not supported yet", more("--auth-token=jwt,pub-key=x")),
-  only("TLS is not supported yet", line("--listen-peer-urls=https://127.0.0.1:1")),
   only(
     "allowed-cn is not supported yet",
     moreInFile("client-transport-security: {allowed-cn: [x]}\n"),

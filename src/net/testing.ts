@@ -1,0 +1,80 @@
+/**
+ * Certificates for tests, valid until 2036: `peer`, `other` and `far` were signed by one authority;
+ * `other` has another common name and was revoked, `far` is for another address.
+ */
+export const CERTIFICATES = {
+  "ca.crt": pem(
+    "CERTIFICATE",
+    "MIIBbzCCARWgAwIBAgIUDvht6W288uhItmNVTit/hXYMOMMwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwC" +
+      "Y2EwHhcNMjYxMTI2MTYxNzQyWhcNMzYxMTIzMTYxNzQyWjANMQswCQYDVQQDDAJjYTBZMBMGByqGSM49" +
+      "AgEGCCqGSM49AwEHA0IABFDNGE/m4sv2NagdTHDXoYUwD7N8e6y880/9y0k52/92aT0HRpBXj2iQk+zK" +
+      "YtIH6A3bJrHdrEJEgBhAFbyPPAijUzBRMB0GA1UdDgQWBBTNILRQcgjwJzc33phMC5FiZHnd4DAfBgNV" +
+      "HSMEGDAWgBTNILRQcgjwJzc33phMC5FiZHnd4DAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gA" +
+      "MEUCIQC2GqKGVETnIqbTDokceAPbJgoAn2YkNyfQ5TrwuNca5AIgfykh0GSNXJW8VrXa1y6WygGUdAlP" +
+      "a0mHdUc9WNbBn0I=",
+  ),
+  "peer.crt": pem(
+    "CERTIFICATE",
+    "MIIBoDCCAUegAwIBAgIUQQuonxMAKenA2WyoDsAT4s2fJGYwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwC" +
+      "Y2EwHhcNMjYxMTI2MTYxNzQyWhcNMzYxMTIzMTYxNzQyWjAVMRMwEQYDVQQDDApwZWVyLnF1b3JkMFkw" +
+      "EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE4tWk6XlKvdoSspgZcHtuNfxcWhTEgSXk8BDgClL6nIavHM2N" +
+      "Tj+laOoYGXO9woRhFOTHM/Tq6jSSMaEvoF8ZbqN9MHswGgYDVR0RBBMwEYcEfwAAAYIJbG9jYWxob3N0" +
+      "MB0GA1UdJQQWMBQGCCsGAQUFBwMBBggrBgEFBQcDAjAdBgNVHQ4EFgQUfLOatbRCEZ3kMflecbNS2zVj" +
+      "vTgwHwYDVR0jBBgwFoAUzSC0UHII8Cc3N96YTAuRYmR53eAwCgYIKoZIzj0EAwIDRwAwRAIgT//KesjO" +
+      "qVBfq6kUH75UAYX2j+b0KD+ucy/vD5qoaCgCIDyeY3PsrTvmyeRdt7r7vlTOMPuV48JCfha4gHgl1Tnb",
+  ),
+  "peer.key": pem(
+    "PRIVATE KEY",
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgJIwx/knQjC+ne7yEUJs+0WumxaxTipHY" +
+      "bqyIz3XmIM+hRANCAATi1aTpeUq92hKymBlwe241/FxaFMSBJeTwEOAKUvqchq8czY1OP6Vo6hgZc73C" +
+      "hGEU5Mcz9OrqNJIxoS+gXxlu",
+  ),
+  "other.crt": pem(
+    "CERTIFICATE",
+    "MIIBlzCCAT2gAwIBAgIUQQuonxMAKenA2WyoDsAT4s2fJGcwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwC" +
+      "Y2EwHhcNMjYxMTI2MTYxNzQyWhcNMzYxMTIzMTYxNzQyWjAWMRQwEgYDVQQDDAtvdGhlci5xdW9yZDBZ" +
+      "MBMGByqGSM49AgEGCCqGSM49AwEHA0IABMcIQXnwusyF1iEjY0ScG1QgDOCEUMzfBdy0Br3O+DB0Pi3t" +
+      "Rprs7kpe4tq5aSSIKuE7hH2cOJWi1JQSDX6av1qjcjBwMA8GA1UdEQQIMAaHBH8AAAEwHQYDVR0lBBYw" +
+      "FAYIKwYBBQUHAwEGCCsGAQUFBwMCMB0GA1UdDgQWBBRg+Kt+DnuxJJwo83WjuG/IUUHzjjAfBgNVHSME" +
+      "GDAWgBTNILRQcgjwJzc33phMC5FiZHnd4DAKBggqhkjOPQQDAgNIADBFAiBqS2rVo3o8tKiVV1eymKkY" +
+      "sl2wfwcKQCZlY6KCV0BGkgIhAIYJ+r1+tpk8qjdhGBwsiNgTMHRxLGSZ//AE4S3A5cYd",
+  ),
+  "other.key": pem(
+    "PRIVATE KEY",
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgMnbpyRTqbBZcssJBwZztHtWIfAfKFai2" +
+      "pS0ALhfa4qKhRANCAATHCEF58LrMhdYhI2NEnBtUIAzghFDM3wXctAa9zvgwdD4t7Uaa7O5KXuLauWkk" +
+      "iCrhO4R9nDiVotSUEg1+mr9a",
+  ),
+  "far.crt": pem(
+    "CERTIFICATE",
+    "MIIBlDCCATugAwIBAgIUQQuonxMAKenA2WyoDsAT4s2fJGgwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwC" +
+      "Y2EwHhcNMjYxMTI2MTYxNzQzWhcNMzYxMTIzMTYxNzQzWjAUMRIwEAYDVQQDDAlmYXIucXVvcmQwWTAT" +
+      "BgcqhkjOPQIBBggqhkjOPQMBBwNCAAQAzIbq5FLDBsBZFLxEG/4Q6OU6+YkOi2nAMjNNMI/Oj/HVD91K" +
+      "P3tfo5G8NxWfrcBAi05cTvqspKDJYx6x5E/Xo3IwcDAPBgNVHREECDAGhwQKCQkJMB0GA1UdJQQWMBQG" +
+      "CCsGAQUFBwMBBggrBgEFBQcDAjAdBgNVHQ4EFgQUX5QxL1jzv2ZwMt+RvKbcPStxMKcwHwYDVR0jBBgw" +
+      "FoAUzSC0UHII8Cc3N96YTAuRYmR53eAwCgYIKoZIzj0EAwIDRwAwRAIgMQPwM2wuouBddc4FxFcjBk63" +
+      "riX9yH8GAwNP0W4H0v8CIDYtB61ICFh15PviCt0xfpfhVshewUvTgo67wtbWyQSH",
+  ),
+  "far.key": pem(
+    "PRIVATE KEY",
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjDBAlU5c91Pm6DlmavlEm8OrR3JkYmWd" +
+      "hD63o9Hdh4ehRANCAAQAzIbq5FLDBsBZFLxEG/4Q6OU6+YkOi2nAMjNNMI/Oj/HVD91KP3tfo5G8NxWf" +
+      "rcBAi05cTvqspKDJYx6x5E/X",
+  ),
+  "crl.der": Buffer.from(
+    "MIHNMHUCAQEwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCY2EXDTI2MTEyNjE2MTc0NFoXDTM2MTEyMzE2" +
+      "MTc0NFowJzAlAhRBC6ifEwAp6cDZbKgOwBPizZ8kZxcNMjYxMTI2MTYxNzQ0WqAOMAwwCgYDVR0UBAMC" +
+      "AQEwCgYIKoZIzj0EAwIDSAAwRQIhAILkbA8IXnyiBWQnuFKX9T5PfDtou8lDsVceF/Q4KjMLAiA+2Bip" +
+      "WJdf0fqKClfVKD37RPfTZmoBGqSQtvegMUD99w==",
+    "base64",
+  ),
+} as const;
+
+/** The serial number of `other`. */
+export const REVOKED_SERIAL = "410ba89f130029e9c0d96ca80ec013e2cd9f2467";
+
+function pem(what: string, base64: string): Buffer {
+  return Buffer.from(
+    `-----BEGIN ${what}-----\n${base64.replace(/.{64}/g, "$&\n")}\n-----END ${what}-----\n`,
+  );
+}

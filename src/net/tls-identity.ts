@@ -1,0 +1,219 @@
+import { readFileSync, statSync } from "node:fs";
+import {
+  type ConnectionOptions,
+  createSecureContext,
+  createServer,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type SecureContext,
+  type SecureContextOptions,
+  type SecureVersion,
+  type Server,
+  type TLSSocket,
+} from "node:tls";
+import { clientProblem, hostProblem } from "./host-names.ts";
+import type { ListenerOptions } from "./listener.ts";
+import { normalSerial, revokedSerials } from "./revocation.ts";
+
+/** Files and rules of TLS between members (etcd: `transport.TLSInfo`); an empty text is no file. */
+export interface TlsSettings {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** What this side shows where it is the client; without, the same as above. */
+  readonly clientCertFile: string;
+  readonly clientKeyFile: string;
+  readonly trustedCaFile: string;
+  /** Clients must show a certificate; they must with `trustedCaFile`, too. */
+  readonly clientCertAuth: boolean;
+  /** Certificates that are not taken any more, in DER. Read at every connection. */
+  readonly crlFile: string;
+  /** Common names, or hosts, of which the other side's certificate must have one. */
+  readonly allowedNames: readonly string[];
+  readonly allowedHosts: readonly string[];
+  /** Clients may come from elsewhere than their certificates say. */
+  readonly skipsClientHosts: boolean;
+  readonly minVersion: SecureVersion;
+  readonly maxVersion: SecureVersion | undefined;
+}
+
+/** What the rejection of a connection is told with. */
+export interface Rejection {
+  readonly address: string;
+  readonly error: Error;
+  readonly certificate: PeerCertificate | undefined;
+}
+
+/** For a handshake (etcd: `tlsHandshakeTimeout`). */
+const HANDSHAKE_MS = 10_000;
+
+/**
+ * Both ends of TLS for who has a certificate. Files are looked at again at every connection, so
+ * that they may be renewed.
+ */
+export class TlsIdentity {
+  readonly #settings: TlsSettings;
+  readonly #served: Context;
+  readonly #shown: Context;
+
+  constructor(settings: TlsSettings) {
+    this.#settings = settings;
+    const { certFile, keyFile, clientCertFile, clientKeyFile } = settings;
+    this.#served = new Context(settings, certFile, keyFile);
+    this.#shown =
+      clientCertFile === "" ? this.#served : new Context(settings, clientCertFile, clientKeyFile);
+  }
+
+  get hasCertificate(): boolean {
+    return this.#settings.certFile !== "" || this.#settings.keyFile !== "";
+  }
+
+  /** Reads all files. Throws when something is wrong with them, with etcd's texts where it has any. */
+  check(): void {
+    const { certFile, keyFile, clientCertFile, clientKeyFile } = this.#settings;
+    const { allowedNames, allowedHosts } = this.#settings;
+    if (this.hasCertificate && (certFile === "" || keyFile === "")) {
+      throw new Error(
+        `KeyFile and CertFile must both be present[key: ${keyFile}, cert: ${certFile}]`,
+      );
+    }
+    if ((clientCertFile === "") !== (clientKeyFile === "")) {
+      throw new Error(
+        "ClientKeyFile and ClientCertFile must both be present or both absent: " +
+          `key: ${clientKeyFile}, cert: ${clientCertFile}]`,
+      );
+    }
+    if (allowedNames.length > 0 && allowedHosts.length > 0) {
+      const quoted = (texts: readonly string[]) =>
+        `[${texts.map((text) => JSON.stringify(text)).join(" ")}]`;
+      throw new Error(
+        "AllowedCNs and AllowedHostnames are mutually exclusive " +
+          `(cns=${quoted(allowedNames)}, hostnames=${quoted(allowedHosts)})`,
+      );
+    }
+    createSecureContext(this.#served.options());
+    createSecureContext(this.#shown.options());
+  }
+
+  /** The server's end: what a `Listener` is to wrap its connections in. */
+  server(onRejected: (rejection: Rejection) => void): NonNullable<ListenerOptions["secure"]> {
+    const { trustedCaFile, clientCertAuth } = this.#settings;
+    const asks = trustedCaFile !== "" || clientCertAuth;
+    return (raw, admit) => {
+      const address = `${raw.remoteAddress}:${raw.remotePort}`;
+      const reject = (error: Error, certificate?: PeerCertificate): void => {
+        raw.destroy();
+        onRejected({ address, error, certificate });
+      };
+      let server: Server;
+      try {
+        const options = this.#served.options();
+        const handshake = { requestCert: asks, rejectUnauthorized: asks };
+        server = createServer({ ...options, ...handshake, handshakeTimeout: HANDSHAKE_MS });
+      } catch (error) {
+        reject(error as Error);
+        return;
+      }
+      server.on("tlsClientError", (error) => reject(error));
+      server.on("secureConnection", (socket) => {
+        socket.on("error", () => raw.destroy());
+        void this.#refusal(socket, { asks }).then((error) => {
+          if (error === undefined) admit(socket, "unknown");
+          else reject(error, socket.getPeerCertificate());
+        });
+      });
+      server.emit("connection", raw);
+    };
+  }
+
+  /** Why a client is not let in, although its certificate is good. */
+  async #refusal(socket: TLSSocket, { asks }: { asks: boolean }): Promise<Error | undefined> {
+    if (!asks) return undefined;
+    const certificate = socket.getPeerCertificate(true);
+    const { crlFile, skipsClientHosts } = this.#settings;
+    try {
+      if (!this.#isAllowed(certificate)) return NOT_ALLOWED;
+      if (!skipsClientHosts) {
+        const problem = await clientProblem(socket.remoteAddress ?? "", certificate);
+        if (problem !== undefined) return problem;
+      }
+      return crlFile === "" ? undefined : revocation(crlFile, certificate);
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** The client's end: what `tls.connect` is given besides the address. Throws on bad files. */
+  client(): ConnectionOptions {
+    return {
+      secureContext: this.#shown.secure(),
+      checkServerIdentity: (host, certificate) =>
+        hostProblem(host, certificate) ?? (this.#isAllowed(certificate) ? undefined : NOT_ALLOWED),
+    };
+  }
+
+  #isAllowed(certificate: PeerCertificate): boolean {
+    const { allowedNames, allowedHosts } = this.#settings;
+    if (allowedHosts.length > 0) {
+      return allowedHosts.some((host) => hostProblem(host, certificate) === undefined);
+    }
+    if (allowedNames.length === 0) return true;
+    const name: string | string[] | undefined = certificate.subject?.CN;
+    return allowedNames.includes((Array.isArray(name) ? name.at(-1) : name) ?? "");
+  }
+}
+
+const NOT_ALLOWED = new Error("client certificate authentication failed");
+
+/** Whether one of a chain of certificates was revoked. Throws when the list cannot be read. */
+function revocation(file: string, certificate: DetailedPeerCertificate): Error | undefined {
+  const revoked = revokedSerials(readFileSync(file));
+  const seen = new Set<DetailedPeerCertificate>();
+  for (let one = certificate; one !== undefined && !seen.has(one); one = one.issuerCertificate) {
+    seen.add(one);
+    const serial = normalSerial(one.serialNumber ?? "");
+    if (revoked.has(serial)) {
+      return new Error(`transport: certificate serial ${serial} revoked`);
+    }
+  }
+  return undefined;
+}
+
+/** A certificate with its key, read again when either file has changed. */
+class Context {
+  readonly #settings: TlsSettings;
+  readonly #files: readonly string[];
+  #stamp: string | undefined;
+  #options: SecureContextOptions = {};
+  #secure: SecureContext | undefined;
+
+  constructor(settings: TlsSettings, certFile: string, keyFile: string) {
+    this.#settings = settings;
+    this.#files = certFile === "" ? [] : [certFile, keyFile];
+  }
+
+  options(): SecureContextOptions {
+    const stamp = this.#files.map(stampOf).join();
+    if (stamp === this.#stamp) return this.#options;
+    const { trustedCaFile, minVersion, maxVersion } = this.#settings;
+    const [cert, key] = this.#files.map((file) => readFileSync(file));
+    this.#options = {
+      minVersion,
+      ...(maxVersion === undefined ? {} : { maxVersion }),
+      ...(cert === undefined || key === undefined ? {} : { cert, key }),
+      ...(trustedCaFile === "" ? {} : { ca: readFileSync(trustedCaFile) }),
+    };
+    this.#secure = undefined;
+    this.#stamp = stamp;
+    return this.#options;
+  }
+
+  secure(): SecureContext {
+    const options = this.options();
+    return (this.#secure ??= createSecureContext(options));
+  }
+}
+
+function stampOf(file: string): string {
+  const { mtimeMs, size, ino } = statSync(file);
+  return `${mtimeMs} ${size} ${ino}`;
+}

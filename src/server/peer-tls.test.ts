@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { TlsIdentity, type TlsSettings } from "../net/index.ts";
+import { CERTIFICATES, REVOKED_SERIAL } from "../net/testing.ts";
+import { Logger } from "../observe/index.ts";
+import { fetchVersion, Transport } from "../peer/index.ts";
+import { FakeInbox, transportOptions } from "../peer/testing.ts";
+import { PeerPort } from "./peer-port.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "peer-tls-"));
+const ports: PeerPort[] = [];
+const transports: Transport[] = [];
+const lines: string[] = [];
+const write = (line: string) => void lines.push(line);
+const logger = new Logger({ level: "warn", sinks: [{ write, flush: () => {}, onLost: () => {} }] });
+
+before(() => {
+  for (const [name, bytes] of Object.entries(CERTIFICATES))
+    writeFileSync(join(folder, name), bytes);
+});
+after(async () => {
+  for (const port of ports) port.close();
+  await Promise.all(transports.map((transport) => transport.stop()));
+  rmSync(folder, { recursive: true });
+});
+
+const file = (name: keyof typeof CERTIFICATES): string => join(folder, name);
+
+function settings(who: "peer" | "other" | "far" | "", more: Partial<TlsSettings> = {}) {
+  return {
+    certFile: who === "" ? "" : file(`${who}.crt`),
+    keyFile: who === "" ? "" : file(`${who}.key`),
+    clientCertFile: "",
+    clientKeyFile: "",
+    trustedCaFile: file("ca.crt"),
+    clientCertAuth: false,
+    crlFile: "",
+    allowedNames: [],
+    allowedHosts: [],
+    skipsClientHosts: false,
+    minVersion: "TLSv1.2" as const,
+    maxVersion: undefined,
+    ...more,
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** A member that shows a certificate; its URL. */
+async function listen(tls: TlsSettings): Promise<string> {
+  const url = `https://127.0.0.1:${await freePort()}`;
+  const port = new PeerPort([new URL(url)], logger, new TlsIdentity(tls));
+  await port.listen();
+  ports.push(port);
+  const inbox = new FakeInbox({ memberId: 0xan, clusterId: 0xcn });
+  const transport = new Transport(transportOptions([url]), inbox);
+  transports.push(transport);
+  port.serve(transport);
+  return url;
+}
+
+/** What a client with these certificates hears: a version, or why not. */
+async function ask(url: string, tls: TlsSettings): Promise<string> {
+  const times = { timeoutMs: 5000, dialTimeoutMs: 5000 };
+  const reply = await fetchVersion({ urls: [url], identity: new TlsIdentity(tls), ...times });
+  if (reply.kind === "value") return reply.value.server;
+  return reply.kind === "unreached" ? reply.reason : reply.failure.message;
+}
+
+test("members with certificates of one authority reach each other", async () => {
+  const url = await listen(settings("peer"));
+  assert.equal(await ask(url, settings("other")), "3.7.3");
+});
+
+test("who shows no certificate, or one for another place, is not let in", async () => {
+  const url = await listen(settings("peer"));
+  assert.notEqual(await ask(url, settings("")), "3.7.3");
+  assert.notEqual(await ask(url, settings("far")), "3.7.3");
+  assert.match(lines.at(-1)!, /rejected connection on peer endpoint.*10\.9\.9\.9/);
+  const anywhere = await listen(settings("peer", { skipsClientHosts: true }));
+  assert.equal(await ask(anywhere, settings("far")), "3.7.3");
+});
+
+test("only names that are allowed are let in, and trusted", async () => {
+  const byName = await listen(settings("peer", { allowedNames: ["peer.quord"] }));
+  assert.equal(await ask(byName, settings("peer")), "3.7.3");
+  assert.notEqual(await ask(byName, settings("other")), "3.7.3");
+  assert.match(lines.at(-1)!, /client certificate authentication failed/);
+  const byHost = await listen(settings("peer", { allowedHosts: ["localhost"] }));
+  assert.equal(await ask(byHost, settings("peer")), "3.7.3");
+  assert.notEqual(await ask(byHost, settings("other")), "3.7.3");
+  const picky = settings("peer", { allowedNames: ["other.quord"] });
+  assert.equal(await ask(byName, picky), "client certificate authentication failed");
+});
+
+test("a revoked certificate is not let in", async () => {
+  const url = await listen(settings("peer", { crlFile: file("crl.der") }));
+  assert.equal(await ask(url, settings("peer")), "3.7.3");
+  assert.notEqual(await ask(url, settings("other")), "3.7.3");
+  assert.ok(lines.at(-1)!.includes(`transport: certificate serial ${REVOKED_SERIAL} revoked`));
+});
+
+test("a member at another address than its certificate says is not trusted", async () => {
+  const url = await listen(settings("far"));
+  assert.match(await ask(url, settings("peer")), /IP: 127\.0\.0\.1 is not in the cert/);
+});
+
+test("certificates that are missing are told when the member starts", async () => {
+  const port = new PeerPort([new URL("https://127.0.0.1:1")], logger);
+  await assert.rejects(port.listen(), {
+    message: "cannot listen on TLS for 127.0.0.1:1: KeyFile and CertFile are not presented",
+  });
+  const check = (more: Partial<TlsSettings>) => () =>
+    new TlsIdentity(settings("peer", more)).check();
+  assert.throws(check({ keyFile: "" }), /^Error: KeyFile and CertFile must both be present/);
+  assert.throws(
+    check({ clientKeyFile: "k" }),
+    /^Error: ClientKeyFile and ClientCertFile must both/,
+  );
+  assert.throws(check({ certFile: "/nothing" }), /ENOENT/);
+  const both = { allowedNames: ["a"], allowedHosts: ["b"] };
+  assert.throws(check(both), /mutually exclusive \(cns=\["a"\], hostnames=\["b"\]\)/);
+});
