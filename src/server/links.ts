@@ -1,8 +1,10 @@
+import { errnoText } from "../cli/index.ts";
 import { MIN_CLUSTER_VERSION, SERVER_VERSION } from "../cluster/index.ts";
 import type { PeerInbox } from "../member/index.ts";
 import { TlsIdentity, type TlsSettings } from "../net/index.ts";
 import type { Logger } from "../observe/index.ts";
 import { type Meters, Transport } from "../peer/index.ts";
+import { refusal } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
 import { PeerPort } from "./peer-port.ts";
 
@@ -29,12 +31,27 @@ export class Links {
 
   /** Opens the ports, where requests wait for `serve`. Rejects when an address cannot be had. */
   async listen(): Promise<void> {
-    this.#identity.check();
-    const { peerTls } = this.#config;
+    this.#checkIdentity();
+    const { peerTls, listenPeerUrls } = this.#config;
     if (this.#identity.hasCertificate) {
       this.#logger.info("starting with peer TLS", { "tls-info": tlsText(peerTls) });
     }
+    const secure = listenPeerUrls.find(({ protocol }) => /^(https|unixs):$/.test(protocol));
+    if (secure !== undefined && !this.#identity.hasCertificate) {
+      const where = secure.host || secure.pathname;
+      throw refusal(`cannot listen on TLS for ${where}: KeyFile and CertFile are not presented`);
+    }
     return this.#port.listen();
+  }
+
+  #checkIdentity(): void {
+    try {
+      this.#identity.check();
+    } catch (caught) {
+      const error = caught as NodeJS.ErrnoException;
+      const isFile = error.path !== undefined;
+      throw refusal(isFile ? `open ${error.path}: ${errnoText(error)}` : error.message);
+    }
   }
 
   /** A member is about to be born: until it serves, it knows of no cluster. */

@@ -60,10 +60,7 @@ export class PeerPort {
   }
 
   #secure(href: string): NonNullable<ListenerOptions["secure"]> {
-    if (this.#identity?.hasCertificate !== true) {
-      const host = new URL(href).host;
-      throw new Error(`cannot listen on TLS for ${host}: KeyFile and CertFile are not presented`);
-    }
+    if (this.#identity === undefined) throw new Error(`no certificate for ${href}`);
     return this.#identity.server(({ address, error }) => {
       const fields = { "remote-addr": address, error: error.message };
       this.#logger.warn("rejected connection on peer endpoint", fields);

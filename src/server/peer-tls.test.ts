@@ -10,6 +10,9 @@ import { CERTIFICATES, REVOKED_SERIAL } from "../net/testing.ts";
 import { Logger } from "../observe/index.ts";
 import { fetchVersion, Transport } from "../peer/index.ts";
 import { FakeInbox, transportOptions } from "../peer/testing.ts";
+import { makeConfig } from "./config.ts";
+import { parseFlags } from "./flags.ts";
+import { Links } from "./links.ts";
 import { PeerPort } from "./peer-port.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "peer-tls-"));
@@ -118,9 +121,16 @@ test("a member at another address than its certificate says is not trusted", asy
 });
 
 test("certificates that are missing are told when the member starts", async () => {
-  const port = new PeerPort([new URL("https://127.0.0.1:1")], logger);
-  await assert.rejects(port.listen(), {
+  const linked = (flags: readonly string[]) =>
+    new Links(
+      makeConfig(parseFlags(["--listen-peer-urls=https://127.0.0.1:1", ...flags], {})),
+      logger,
+    );
+  await assert.rejects(linked([]).listen(), {
     message: "cannot listen on TLS for 127.0.0.1:1: KeyFile and CertFile are not presented",
+  });
+  await assert.rejects(linked(["--peer-cert-file=/no/1", "--peer-key-file=/no/1"]).listen(), {
+    message: "open /no/1: no such file or directory",
   });
   const check = (more: Partial<TlsSettings>) => () =>
     new TlsIdentity(settings("peer", more)).check();
