@@ -283,6 +283,10 @@ export class Cluster {
         ...config.features,
         compactHashCheck: true,
         initialCorruptCheck: settings.checksInitially,
+        // A leader whose clock stood still with it cannot tell by that how long it was away.
+        fastLeaseKeepAlive: !this.#plan.faults.some(
+          (fault) => fault.kind === "pause" && fault.clock === "stands",
+        ),
       },
       batchOperationsMax: settings.batchOperations,
     };
