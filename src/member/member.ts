@@ -74,6 +74,8 @@ export interface MemberConfig {
   readonly downgradeCheckMs: number;
   /** Whether revokes of leases are still taken when others are refused for being too many. */
   readonly prioritizesRevokes: boolean;
+  /** See `Renewals`; unless given, it is so. */
+  readonly renewsFast?: boolean;
 }
 
 export interface MemberOptions {
@@ -307,6 +309,7 @@ export class Member {
       requestTimeoutMs: this.requestTimeoutMs,
       caughtUp: () => this.caughtUp(),
       isStopped: () => this.#stopped,
+      isFast: this.#config.renewsFast ?? true,
     });
   }
 

@@ -20,6 +20,8 @@ export interface RenewalsOptions {
   readonly requestTimeoutMs: number;
   readonly caughtUp: () => Promise<Failure | undefined>;
   readonly isStopped: () => boolean;
+  /** Whether a leader that ticks trusts that it leads (gate FastLeaseKeepAlive). */
+  readonly isFast: boolean;
 }
 
 /**
@@ -38,10 +40,11 @@ export class Renewals {
    * Undefined when it takes a closer look.
    */
   now(id: bigint): number | undefined {
-    const { state, time, leadership } = this.#options;
+    const { state, time, leadership, isFast } = this.#options;
     const { lessor } = state;
     const lease = lessor.get(id);
-    if (lease === undefined || !lessor.isPrimary || !leadership.isFresh) return undefined;
+    if (!isFast || lease === undefined || !lessor.isPrimary || !leadership.isFresh)
+      return undefined;
     const now = time.now();
     if (lessor.isExpired(lease, now)) return undefined;
     // What a checkpoint has left of it must be taken back first.

@@ -185,6 +185,7 @@ function memberConfig(config: Config): MemberConfig {
     snapshotBytes: SNAPSHOT_BYTES,
     snapshotCatchUpBytes: SNAPSHOT_CATCH_UP_BYTES,
     prioritizesRevokes: config.features.priorityRequest,
+    renewsFast: config.features.fastLeaseKeepAlive,
     checksCompactHashes: config.features.compactHashCheck,
   };
 }
