@@ -228,9 +228,13 @@ async function snapshotLines(world: World): Promise<void> {
       .map((line) => (JSON.parse(line) as Line).result);
     const bytes = lines.slice(0, -1).reduce((sum, { blob }) => sum + base64Bytes(blob), 0);
     const first = lines[0]!;
+    // A file that fits into the first line leaves nothing to remain, and JSON leaves out what is 0.
+    const { remaining_bytes: remaining = "0" } = first;
+    const fields = new Set(lines.flatMap((line) => Object.keys(line)));
+    fields.delete("remaining_bytes");
     return {
-      fields: [...new Set(lines.flatMap((line) => Object.keys(line)))].sort(),
-      isWhole: Number(first.remaining_bytes) + base64Bytes(first.blob) === bytes,
+      fields: [...fields].sort(),
+      isWhole: Number(remaining) + base64Bytes(first.blob) === bytes,
       isPages: bytes % 4096 === 0,
       digestBytes: base64Bytes(lines.at(-1)!.blob),
       version: first.version ?? null,
