@@ -6,6 +6,9 @@ import type { LogLines, NetworkPort, TextPort, TimePort } from "./ports.ts";
 /** Ticks without which a leader may have been stopped for long, and no leader any more (etcd: 3). */
 const FRESH_TICKS = 3;
 
+/** Pause between two attempts to reach the leader (etcd: as long). */
+const RETRY_MS = 50;
+
 /** A candidate that has seen its leader's process die tries so often before its usual time comes. */
 const EARLY_CAMPAIGNS = 5;
 /** Parts of the election timeout between those, and between two candidates' first. */
@@ -120,6 +123,26 @@ export class Leadership {
     const { time, tickMs, isStopped } = this.#options;
     while (!this.isKnown && time.now() < until && !isStopped()) await time.sleep(tickMs);
     return this.leader;
+  }
+
+  /**
+   * Tries with whoever leads, which may be this member, until there is an answer or the time of a
+   * request is over. Undefined is no answer.
+   */
+  async reach<T>(
+    attempt: (leader: bigint, timeoutMs: number) => Promise<T | Failure | undefined>,
+  ): Promise<T | Failure> {
+    const { time, requestTimeoutMs, isStopped } = this.#options;
+    const until = time.now() + requestTimeoutMs;
+    while (time.now() < until) {
+      const leader = await this.known(until);
+      if (isStopped()) return fail("stopped");
+      if (leader === NONE) return fail("noLeader");
+      const answer = await attempt(leader, until - time.now());
+      if (answer !== undefined) return answer;
+      await time.sleep(RETRY_MS);
+    }
+    return fail("timeout");
   }
 
   /**

@@ -275,7 +275,6 @@ export class Member {
       leadership: this.leadership,
       network: this.network,
       meters: this.meters,
-      requestTimeoutMs: this.requestTimeoutMs,
       change: (change, waiter) => this.changeMembers(change, waiter),
       isStopped: () => this.#stopped,
     });
@@ -306,9 +305,7 @@ export class Member {
       leadership: this.leadership,
       network: this.network,
       time: this.#ports.time,
-      requestTimeoutMs: this.requestTimeoutMs,
       caughtUp: () => this.caughtUp(),
-      isStopped: () => this.#stopped,
       isFast: this.#config.renewsFast ?? true,
     });
   }

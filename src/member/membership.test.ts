@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { bytesToText } from "../base/index.ts";
 import { type Member as ClusterMember, membersToJson } from "../cluster/index.ts";
 import { CONF_CHANGE_TYPE, fail } from "../proto/index.ts";
+import { Leadership, type LeadershipOptions } from "./leadership.ts";
 import { isRefused, Membership, type MembershipOptions } from "./membership.ts";
 import { Meters } from "./meters.ts";
 import type { PeerReply } from "./ports.ts";
@@ -40,6 +41,15 @@ function world({ checksReconfiguration = true } = {}): World {
     reached: new Map([2n, 3n, 4n].map((id) => [id, 0])),
     matches: new Map([1n, 2n, 3n, 4n].map((id) => [id, 1000])),
   };
+  const time = { now: () => now, sleep: async (ms: number) => void (now += ms) };
+  const ofLeadership = {
+    memberId: 1n,
+    time,
+    tickMs: 100,
+    requestTimeoutMs: 1000,
+    isStopped: () => false,
+  };
+  const leadership = new Leadership(ofLeadership as unknown as LeadershipOptions);
   const options = {
     memberId: 1n,
     state: { appliedIndex: 5, members: { list: () => members } },
@@ -50,12 +60,7 @@ function world({ checksReconfiguration = true } = {}): World {
         progress: new Map([...made.matches].map(([id, match]) => [id, { match }])),
       }),
     },
-    leadership: {
-      known: async () => made.leader,
-      get isOwn() {
-        return made.leader === 1n;
-      },
-    },
+    leadership: Object.defineProperty(leadership, "leader", { get: () => made.leader }),
     network: {
       activeSince: (id: bigint) => made.reached.get(id),
       promote: async (leader: bigint) => {
@@ -63,10 +68,9 @@ function world({ checksReconfiguration = true } = {}): World {
         return made.answer;
       },
     },
-    time: { now: () => now, sleep: async (ms: number) => void (now += ms) },
+    time,
     lines: { info: () => {}, warn: () => {} },
     meters: made.meters,
-    requestTimeoutMs: 1000,
     checksReconfiguration,
     newMemberId: () => 9n,
     change: (

@@ -32,9 +32,6 @@ import type { LogLines, NetworkPort, PeerReply, TimePort } from "./ports.ts";
 /** How long a leader waits until what is committed is applied, before it judges a learner. */
 const APPLY_MS_MAX = 1000;
 
-/** Pause between two attempts to reach the leader. */
-const RETRY_MS = 50;
-
 export interface MembershipOptions {
   readonly memberId: bigint;
   readonly state: State;
@@ -44,7 +41,6 @@ export interface MembershipOptions {
   readonly time: TimePort;
   readonly lines: LogLines;
   readonly meters: Meters;
-  readonly requestTimeoutMs: number;
   /** Whether changes that could cost the cluster its quorum are refused. */
   readonly checksReconfiguration: boolean;
   readonly newMemberId: (peerUrls: readonly string[]) => bigint;
@@ -108,25 +104,19 @@ export class Membership {
 
   /** Gives a learner its vote: the leader decides, who alone knows how far the learner is. */
   async promote(id: bigint): Promise<ChangeOutcome> {
-    const { leadership, network, time, requestTimeoutMs, isStopped } = this.#options;
-    const here = await this.#promoteHere(id);
-    if (here !== fail("notLeader")) return here;
-    const until = time.now() + requestTimeoutMs;
-    while (time.now() < until) {
-      const leader = await leadership.known(until);
-      if (isStopped()) return fail("stopped");
-      if (leader === 0n) return fail("noLeader");
-      if (leadership.isOwn) {
-        const outcome = await this.#promoteHere(id);
-        if (outcome !== fail("notLeader")) return outcome;
-      } else {
-        const reply = await network.promote(leader, id);
-        if (reply.kind === "value") return membersFromJson(reply.value);
-        if (reply.kind === "refused" && FINAL.has(reply.failure)) return reply.failure;
-      }
-      await time.sleep(RETRY_MS);
-    }
-    return fail("timeout");
+    const { leadership, network } = this.#options;
+    const promoteHere = async () => {
+      const outcome = await this.#promoteHere(id);
+      return outcome === fail("notLeader") ? undefined : outcome;
+    };
+    const here = await promoteHere();
+    if (here !== undefined) return here;
+    return leadership.reach(async (leader) => {
+      if (leadership.isOwn) return promoteHere();
+      const reply = await network.promote(leader, id);
+      if (reply.kind === "value") return membersFromJson(reply.value);
+      return reply.kind === "refused" && FINAL.has(reply.failure) ? reply.failure : undefined;
+    });
   }
 
   /** The same for a peer: by this member, or not at all. The value is JSON, the new members. */

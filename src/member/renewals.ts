@@ -5,9 +5,6 @@ import type { LeaseKeeper } from "./lease-keeper.ts";
 import type { Leadership } from "./leadership.ts";
 import type { NetworkPort, PeerLease, PeerReply, TimePort } from "./ports.ts";
 
-/** Pause between two attempts to reach the leader (etcd: as long). */
-const RETRY_MS = 50;
-
 /** How long a peer that asks waits until what is committed here is applied (etcd: `applyTimeout`). */
 const APPLY_MS_MAX = 1000;
 
@@ -17,9 +14,7 @@ export interface RenewalsOptions {
   readonly leadership: Leadership;
   readonly network: NetworkPort;
   readonly time: TimePort;
-  readonly requestTimeoutMs: number;
   readonly caughtUp: () => Promise<Failure | undefined>;
-  readonly isStopped: () => boolean;
   /** Whether a leader that ticks trusts that it leads (gate FastLeaseKeepAlive). */
   readonly isFast: boolean;
 }
@@ -96,29 +91,22 @@ export class Renewals {
       : { kind: "value", value };
   }
 
-  async #atLeader<T>(
+  #atLeader<T>(
     here: () => Promise<T | Failure>,
     there: (leader: bigint, timeoutMs: number) => Promise<PeerReply<T>>,
     gone: T,
   ): Promise<T | Failure> {
-    const { time, leadership, requestTimeoutMs, isStopped } = this.#options;
-    const until = time.now() + requestTimeoutMs;
-    while (time.now() < until) {
-      const leader = await leadership.known(until);
-      if (isStopped()) return fail("stopped");
-      if (leader === 0n) return fail("noLeader");
+    const { leadership } = this.#options;
+    return leadership.reach(async (leader, timeoutMs) => {
       if (leadership.isOwn) {
         const value = await here();
-        if (value !== fail("notPrimaryLessor")) return value;
-      } else {
-        const reply = await there(leader, until - time.now());
-        if (reply.kind === "value") return reply.value;
-        const isGone = reply.kind === "refused" && reply.failure === fail("leaseNotFound");
-        if (isGone) return gone;
+        return value === fail("notPrimaryLessor") ? undefined : value;
       }
-      await time.sleep(RETRY_MS);
-    }
-    return fail("timeout");
+      const reply = await there(leader, timeoutMs);
+      if (reply.kind === "value") return reply.value;
+      const isGone = reply.kind === "refused" && reply.failure === fail("leaseNotFound");
+      return isGone ? gone : undefined;
+    });
   }
 
   /**
