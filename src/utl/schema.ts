@@ -25,6 +25,12 @@ export const isBelow = (a: SchemaVersion, b: SchemaVersion) =>
 export const isSame = (a: SchemaVersion, b: SchemaVersion) =>
   a.major === b.major && a.minor === b.minor;
 
+/** Of the form of `versionOf` in the cluster's room: 3007 for 3.7. */
+export const schemaVersion = (version: number): SchemaVersion => ({
+  major: Math.floor(version / 1000),
+  minor: version % 1000,
+});
+
 /** As it is stored: `3.7.0`. */
 export const storedText = ({ major, minor }: SchemaVersion) => `${major}.${minor}.0`;
 
