@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { after, test } from "node:test";
+import { freePort } from "../../test/lib/processes.ts";
 import { Logger, metricsPage } from "../observe/index.ts";
 import { type Lines, Transport } from "../peer/index.ts";
 import { FakeInbox, transportOptions } from "../peer/testing.ts";
@@ -15,15 +16,6 @@ after(async () => {
   for (const port of ports) port.close();
   await Promise.all(transports.map((transport) => transport.stop()));
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 async function open(port: number): Promise<PeerPort> {
   const opened = new PeerPort([new URL(`http://127.0.0.1:${port}`)], QUIET);

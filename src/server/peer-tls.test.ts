@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { freePort } from "../../test/lib/processes.ts";
 import { TlsIdentity, type TlsSettings } from "../net/index.ts";
 import { CERTIFICATES, REVOKED_SERIAL } from "../net/testing.ts";
 import { Logger } from "../observe/index.ts";
@@ -50,15 +49,6 @@ function settings(who: "peer" | "other" | "far" | "", more: Partial<TlsSettings>
     maxVersion: undefined,
     ...more,
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** A member that shows a certificate; its URL. */
