@@ -99,7 +99,7 @@ export class Inbox implements PeerInbox {
 
   async hashKv(revision: number): Promise<PeerReply<PeerHash>> {
     const { state, slicer } = this.#parts();
-    const found = await slicer.run(state.store.hashKv(revision));
+    const found = await slicer.run(state.store.comparableHash(revision));
     if (typeof found === "string") return { kind: "refused", failure: fail(found) };
     return { kind: "value", value: { ...found, revision: state.store.currentRevision } };
   }

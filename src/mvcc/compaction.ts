@@ -2,7 +2,7 @@ import { copyBytes, textToBytes } from "../base/index.ts";
 import type { PageMiss } from "../bolt/index.ts";
 import { NO_SLOT } from "./key-table.ts";
 import { KeyWalk } from "./key-walk.ts";
-import { KvHasher, type KvHash } from "./kv-hash.ts";
+import { KvHasher, type KvHash, rebornAt } from "./kv-hash.ts";
 import { RecordScan } from "./record-scan.ts";
 import { checkRevision, readMain, revisionKey } from "./revision.ts";
 import { NO_ROW } from "./row-slab.ts";
@@ -14,6 +14,8 @@ const BATCH_RECORDS_DEFAULT = 1000;
 /** Hashes remembered, those of the highest revisions. */
 const HASHES_MAX = 10;
 
+const NONE: ReadonlySet<string> = new Set();
+
 const SCHEDULED = textToBytes("scheduledCompactRev");
 const FINISHED = textToBytes("finishedCompactRev");
 
@@ -23,6 +25,17 @@ export interface CompactionResult {
   readonly deleted: number;
   /** Undefined when the compaction before had been interrupted: then it says nothing. */
   readonly hash: KvHash | undefined;
+}
+
+/** A hash that a compaction made. */
+interface MadeHash {
+  readonly hash: KvHash;
+  /**
+   * Whether a member that has yet to compact finds the same. Where no key is alive it does not: a
+   * hash made afresh counts all records then, that of a compaction only deletions at its revision.
+   * So it is in etcd, whose checks take such a difference for corruption.
+   */
+  readonly isComparable: boolean;
 }
 
 interface Job {
@@ -40,7 +53,7 @@ export class Compactions {
   readonly #jobs: Job[] = [];
   /** Whether the marks in the file say that the last compaction came to its end. */
   #isFinished = true;
-  #hashes: KvHash[] = [];
+  #hashes: MadeHash[] = [];
 
   readonly #batchRecords: number;
 
@@ -55,7 +68,7 @@ export class Compactions {
   }
 
   /** Hashes made by compactions, ascending by revision. */
-  get hashes(): readonly KvHash[] {
+  get hashes(): readonly MadeHash[] {
     return this.#hashes;
   }
 
@@ -92,6 +105,7 @@ export class Compactions {
   *run(): Generator<PageMiss | "batch" | undefined, CompactionResult> {
     const job = this.#jobs[0]!;
     while (this.#state.isPinnedBefore(job.revision)) yield undefined;
+    const reborn = job.isHashed ? yield* rebornAt(this.#state, job.revision) : NONE;
     const index = new IndexCompaction(this.#state, job.revision);
     yield* inSlices(() => index.step());
     const records = new RecordCompaction(this.#state, job, {
@@ -107,7 +121,8 @@ export class Compactions {
     this.#jobs.shift();
     this.#isFinished = this.#jobs.length === 0;
     const hash = job.isHashed ? records.hash : undefined;
-    if (hash !== undefined) this.#remember(hash);
+    const isComparable = index.liveRows > reborn.size;
+    if (hash !== undefined) this.#remember({ hash, isComparable });
     return { revision: job.revision, deleted: records.deleted, hash };
   }
 
@@ -117,8 +132,9 @@ export class Compactions {
     this.#jobs.push({ revision, previousRevision, ...options });
   }
 
-  #remember(hash: KvHash): void {
-    const hashes = [...this.#hashes, hash].sort((a, b) => a.hashRevision - b.hashRevision);
+  #remember(made: MadeHash): void {
+    const hashes = [...this.#hashes, made];
+    hashes.sort((a, b) => a.hash.hashRevision - b.hash.hashRevision);
     this.#hashes = hashes.slice(-HASHES_MAX);
   }
 
@@ -138,6 +154,8 @@ class IndexCompaction {
   readonly #pace = new Pace();
   /** Rows that stand for the time up to the revision: their records are kept. */
   keptRows = 0;
+  /** Those of them that are not tombstones. */
+  liveRows = 0;
 
   constructor(state: StoreState, revision: number) {
     this.#state = state;
@@ -153,7 +171,11 @@ class IndexCompaction {
         return false;
       }
       this.#pace.spend(KEY_COST);
-      if (index.cut(this.#walk.slot, this.#revision) !== NO_ROW) this.keptRows++;
+      const row = index.cut(this.#walk.slot, this.#revision);
+      if (row !== NO_ROW) {
+        this.keptRows++;
+        if (!index.rows.isTombstone(row)) this.liveRows++;
+      }
       if (index.hasRows(this.#walk.slot)) {
         this.#walk.advance();
       } else {

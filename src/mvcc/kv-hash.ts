@@ -71,7 +71,7 @@ export function* hashAt(state: StoreState, asked: number): Slices<KvHash | Revis
  * Keys that were deleted and put again in the one transaction of `revision`. Of them etcd's
  * compaction looks at the deletion only, so that its hash takes none of their records as kept.
  */
-function* rebornAt(state: StoreState, revision: number): Slices<ReadonlySet<string>> {
+export function* rebornAt(state: StoreState, revision: number): Slices<ReadonlySet<string>> {
   const created = new Set<string>();
   yield* eachRecord(state, revision, (record) => {
     if (record.isCreate) created.add(bytesToKey(record.key));

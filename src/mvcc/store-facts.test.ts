@@ -9,6 +9,7 @@ import { bytesToText, EMPTY_BYTES, Prng, textToBytes } from "../base/index.ts";
 import { Db } from "../bolt/index.ts";
 import { ProtoError } from "../proto/index.ts";
 import { hashAll } from "./file-hash.ts";
+import type { KvHash } from "./kv-hash.ts";
 import { decodeKeyValue, encodeKeyValue } from "./key-value.ts";
 import type { RangeRequest } from "./range.ts";
 import { RevisionError, revisionKey, tombstoneKey } from "./revision.ts";
@@ -271,6 +272,23 @@ test("the hash of a compacted revision is the compaction's own, until a restart"
   world.restart();
   assert.equal(world.hash(5), "compacted");
   assert.equal((world.hash(6) as { compactRevision: number }).compactRevision, 6);
+});
+
+test("where no key is alive, the compaction's own hash is not for other members", () => {
+  const world = someHistory();
+  world.compact(4);
+  const last = world.delete("a", "z");
+  const before = world.hash(last) as KvHash;
+  world.compact(last);
+  const own = world.hash(last) as KvHash;
+  assert.equal(own.compactRevision, before.compactRevision);
+  assert.notEqual(own.hash, before.hash);
+  assert.deepEqual(
+    world.store.compactionHashes().map(({ hashRevision }) => hashRevision),
+    [4],
+  );
+  const comparable = world.file.run(world.store.comparableHash(last)) as KvHash;
+  assert.deepEqual([comparable.hashRevision, comparable.compactRevision], [last, last]);
 });
 
 test("ten hashes of compactions are remembered, those of the highest revisions", () => {

@@ -138,13 +138,21 @@ export class Store {
    * compacted last it is the hash which that compaction made, of what it found.
    */
   *hashKv(revision: number): Slices<KvHash | RevisionRefusal> {
-    const made = this.#compactions.hashes.find((hash) => hash.hashRevision === revision);
+    const made = this.#compactions.hashes.find(({ hash }) => hash.hashRevision === revision);
+    return made?.hash ?? (yield* hashAt(this.#state, revision));
+  }
+
+  /** As `hashKv`, for other members: the same on all of them that have compacted as far. */
+  *comparableHash(revision: number): Slices<KvHash | RevisionRefusal> {
+    const made = this.compactionHashes().find((hash) => hash.hashRevision === revision);
     return made ?? (yield* hashAt(this.#state, revision));
   }
 
-  /** The hashes of the last ten compactions, ascending by revision. */
+  /** The hashes of the last ten compactions that can be compared, ascending by revision. */
   compactionHashes(): readonly KvHash[] {
-    return this.#compactions.hashes;
+    return this.#compactions.hashes
+      .filter(({ isComparable }) => isComparable)
+      .map(({ hash }) => hash);
   }
 
   #recordAt(key: Uint8Array, revision: number): Uint8Array | undefined {

@@ -88,10 +88,9 @@ export function drawPlan(seed: number, ms = PLAN_MS, kinds?: readonly Fault["kin
       batchIntervalMs: [20, 60, 100][random.below(3)]!,
       batchOperations: [20, 100, 1000][random.below(3)]!,
       pageCacheBytes: [16, 64][random.below(2)]! * 1024,
-      // Where nothing is live the hash of a compaction differs from one made afresh, as in etcd.
-      corruptCheckMs: 0,
+      corruptCheckMs: [0, 2000][random.below(2)]!,
       compactHashCheckMs: 2500,
-      checksInitially: false,
+      checksInitially: random.oneIn(3),
     },
     sliceNanoseconds: [10_000, 100_000][random.below(2)]!,
     faults: drawFaults(random, { machines, spares, kinds }, ms),

@@ -281,7 +281,7 @@ export class Cluster {
       ...settings,
       features: {
         ...config.features,
-        compactHashCheck: false,
+        compactHashCheck: true,
         initialCorruptCheck: settings.checksInitially,
         // A leader whose clock stood still with it cannot tell by that how long it was away.
         fastLeaseKeepAlive: !this.#plan.faults.some(
