@@ -15,6 +15,9 @@ const EARLY_CAMPAIGNS = 5;
 const EARLY_PARTS = 5;
 const RANK_PARTS = 20;
 
+/** Election timeouts that a member that stops waits for its successor (etcd: 7 s). */
+const HAND_OVER_TIMEOUTS = 2;
+
 export interface LeadershipOptions {
   readonly memberId: bigint;
   readonly state: State;
@@ -180,8 +183,8 @@ export class Leadership {
   }
 
   /** Hands the lead to a member. Undefined: it has it. */
-  async move(to: bigint): Promise<Failure | undefined> {
-    const { state, node, time, lines, text, memberId, tickMs, requestTimeoutMs } = this.#options;
+  async move(to: bigint, timeoutMs = this.#options.requestTimeoutMs): Promise<Failure | undefined> {
+    const { state, node, time, lines, text, memberId, tickMs } = this.#options;
     const member = state.members.get(to);
     if (member === undefined || member.isLearner) return fail("badLeaderTransferee");
     const begun = time.now();
@@ -191,7 +194,7 @@ export class Leadership {
     node.transferLeader(to);
     this.#options.wake();
     while (this.leader !== to) {
-      if (time.now() - begun > requestTimeoutMs) return fail("timeoutLeaderTransfer");
+      if (time.now() - begun > timeoutMs) return fail("timeoutLeaderTransfer");
       if (this.#options.isStopped()) return fail("stopped");
       await time.sleep(tickMs / 10);
     }
@@ -204,9 +207,12 @@ export class Leadership {
     return undefined;
   }
 
-  /** Before a stop: whoever has most of the log and is connected goes on leading. */
+  /**
+   * Before a stop: whoever has most of the log and is connected goes on leading. Raft gives a
+   * transfer up after an election timeout; where all stop at once there is nobody to wait for.
+   */
   async handOver(): Promise<void> {
-    const { lines, memberId } = this.#options;
+    const { lines, memberId, requestTimeoutMs, electionMs } = this.#options;
     const ids = {
       "local-member-id": hex(memberId),
       "current-leader-member-id": hex(this.leader),
@@ -220,7 +226,9 @@ export class Leadership {
       return;
     }
     const successor = this.#successor();
-    const failure = successor === undefined ? fail("unhealthy") : await this.move(successor);
+    const timeoutMs = Math.min(requestTimeoutMs, HAND_OVER_TIMEOUTS * electionMs);
+    const failure =
+      successor === undefined ? fail("unhealthy") : await this.move(successor, timeoutMs);
     if (failure === undefined) return;
     lines.warn("leadership transfer failed", { ...ids, error: failure.message });
   }
