@@ -7,17 +7,9 @@ import {
   encodeMessage,
   type Failure,
   fail,
-  MESSAGE_TYPE,
-  type Message,
   REQUEST,
 } from "../proto/index.ts";
-import {
-  type MemoryStorage,
-  message,
-  type RawNode,
-  type ReadState,
-  type SoftState,
-} from "../raft/index.ts";
+import type { MemoryStorage, RawNode, SoftState } from "../raft/index.ts";
 import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
 import { Compactor } from "./compactor.ts";
@@ -33,7 +25,8 @@ import { Meters } from "./meters.ts";
 import { PageKeeper } from "./page-keeper.ts";
 import type { NetworkPort, Ports } from "./ports.ts";
 import { Proposals, type ProposalWaiter } from "./proposals.ts";
-import { Reads, type ReadWaiter } from "./reads.ts";
+import { ReadRounds } from "./read-rounds.ts";
+import type { ReadWaiter } from "./reads.ts";
 import { ReceivedSnapshots } from "./received-snapshots.ts";
 import { Renewals } from "./renewals.ts";
 import { Replica } from "./replica.ts";
@@ -121,9 +114,6 @@ const APPLY_GAP_PRIORITY_MAX = 2 * APPLY_GAP_MAX;
 /** What the member tells the cluster of itself is said again after this, when it was refused. */
 const PROPOSE_AGAIN_MS = 50;
 
-/** Reads that raft has not confirmed are asked for again after this (etcd: `readIndexRetryTime`). */
-const READ_RETRY_MS = 500;
-
 /** How long a restarted member looks for two active peers, and how often (etcd: `adjustTicks`). */
 const PEERS_LOOK_MS = 5000;
 const PEERS_LOOK_EVERY_MS = 50;
@@ -159,7 +149,7 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #proposals: Proposals;
   readonly #changes: MemberChanges;
-  readonly #reads = new Reads();
+  readonly #reads: ReadRounds;
   readonly #pages: PageKeeper;
   readonly #compactor: Compactor;
   readonly #logKeeper: LogKeeper;
@@ -172,8 +162,6 @@ export class Member {
   readonly requestTimeoutMs: number;
   #isStarted = false;
   #wakeScheduled = false;
-  #readsScheduled = false;
-  #readsAskedAt = 0;
   #stopped = false;
 
   constructor(options: MemberOptions) {
@@ -203,6 +191,7 @@ export class Member {
       requestBytesMax: config.requestBytesMax,
       meters: this.meters,
     });
+    this.#reads = this.#newReadRounds();
     this.#pages = this.#newPageKeeper();
     this.#compactor = new Compactor({
       store: this.state.store,
@@ -238,6 +227,23 @@ export class Member {
       requestTimeoutMs: this.requestTimeoutMs,
       isStopped: () => this.#stopped,
       wake: () => this.#wake(),
+    });
+  }
+
+  #newReadRounds(): ReadRounds {
+    return new ReadRounds({
+      memberId: this.ids.memberId,
+      state: this.state,
+      node: this.#node,
+      leadership: this.leadership,
+      time: this.#ports.time,
+      meters: this.meters,
+      timeoutMs: this.requestTimeoutMs,
+      nextId: () => this.nextId(),
+      send: (message) => this.#replica.send(message),
+      asked: () => this.#replica.hasWork && this.#wake(),
+      flush: this.#options.flush,
+      isStopped: () => this.#stopped,
     });
   }
 
@@ -415,8 +421,8 @@ export class Member {
       log: this.#ports.log,
       network: this.network,
       onSoftState: (state) => this.#onSoftState(state),
-      onReadStates: (states) => this.#confirm(states),
-      onReadIndex: (message) => this.#onReadIndex(message),
+      onReadStates: (states) => this.#reads.confirm(states),
+      onReadIndex: (message) => this.#reads.answer(message),
       onAppended: (entries) => this.#logKeeper.add(entries),
       apply: (entries, done) => this.#applier.push(entries, done),
       feed: () => this.#feed(),
@@ -529,12 +535,7 @@ export class Member {
 
   /** Tells the waiter when everything acknowledged before this call has been applied here. */
   linearizable(waiter: ReadWaiter): void {
-    const refusal = this.#stopped ? fail("stopped") : this.#reads.add(waiter);
-    if (refusal !== undefined) {
-      waiter.fail(refusal);
-      return;
-    }
-    this.#beginReadsSoon();
+    this.#reads.linearizable(waiter);
   }
 
   /** The same as a promise: resolves to undefined, or to why it could not be known. */
@@ -801,10 +802,8 @@ export class Member {
     const now = this.now();
     this.#proposals.expire(now);
     this.#changes.expire(now);
-    this.meters.readIndexesFailed += this.#reads.expire(now, this.requestTimeoutMs);
     this.leases.settle();
-    if (now - this.#readsAskedAt >= READ_RETRY_MS) this.#askAgain();
-    this.#beginReads();
+    this.#reads.tick();
     if (this.#replica.hasWork || this.#canFeed()) this.#wake();
   }
 
@@ -860,12 +859,10 @@ export class Member {
     const { lessor } = this.state;
     if (soft.role !== "leader" && lessor.isPrimary) lessor.demote();
     if (isNew) this.meters.leaderChanges++;
-    // As etcd: the answer may have got lost with the leader before, and the client had better ask
-    // again.
-    if (isOther && this.#reads.failAsking(fail("leaderChanged"))) this.meters.readIndexesFailed++;
+    if (isOther) this.#reads.failAsking();
     if (!isNew) return;
     this.#replica.releaseHeld();
-    this.#askAgain();
+    this.#reads.askAgain();
     this.#wake();
   }
 
@@ -882,7 +879,7 @@ export class Member {
     }
     this.leadership.isEstablished = true;
     this.versions.look();
-    this.#ports.time.soon(() => this.#askAgain());
+    this.#ports.time.soon(() => this.#reads.askAgain());
   }
 
   #onMemberChange({ id, error, set, removed }: MemberChange): void {
@@ -896,7 +893,7 @@ export class Member {
 
   #onApplied(): void {
     this.versions.applied();
-    this.#reads.release(this.state.appliedIndex);
+    this.#reads.release();
     this.leases.settle();
   }
 
@@ -910,82 +907,4 @@ export class Member {
     await this.#pages.maybeCommit(this.#options.flush);
     if (this.#compactor.isDue) await this.#compactor.step(this.#options.flush);
   }
-
-  // ---- reads
-
-  /** All that arrives in this turn shares a round. */
-  #beginReadsSoon(): void {
-    if (this.#readsScheduled) return;
-    this.#readsScheduled = true;
-    this.#ports.time.soon(() => {
-      this.#readsScheduled = false;
-      this.#beginReads();
-    });
-  }
-
-  /** Rounds of other members share the leader's: one heartbeat confirms all of them. */
-  #onReadIndex({ from, entries }: Message): boolean {
-    if (!this.leadership.isEstablished) return false;
-    this.#reads.addOther((index) => {
-      const { term } = this.#node.status();
-      const type = MESSAGE_TYPE.readIndexResp;
-      this.#replica.send(
-        message({ type, to: from, from: this.ids.memberId, term, index, entries }),
-      );
-    });
-    this.#beginReadsSoon();
-    return true;
-  }
-
-  #beginReads(): void {
-    if (!this.#reads.mayBegin || this.#stopped) return;
-    const context = this.nextId();
-    this.#reads.begin(context, this.now());
-    this.#readsAskedAt = this.now();
-    this.#askFor(context);
-  }
-
-  /** Asks again for what raft dropped, as it does while it has no leader. */
-  #askAgain(): void {
-    if (!this.#reads.isAsking || this.#stopped) return;
-    const context = this.nextId();
-    this.#readsAskedAt = this.now();
-    this.meters.slowReadIndexes++;
-    this.#reads.askAgain(context);
-    this.#askFor(context);
-  }
-
-  /**
-   * A new leader does not know yet how far the terms before had committed: what was acknowledged
-   * then may not be applied here. Reads wait for the first entry of its own term.
-   */
-  #askFor(context: bigint): void {
-    if (!this.leadership.isEstablished && this.leadership.isOwn) return;
-    this.#node.readIndex(contextBytes(context));
-    // Alone, a leader confirms itself at once: no need to wait for the write under way.
-    this.#confirm(this.#node.takeReadStates());
-    if (this.#replica.hasWork) this.#wake();
-  }
-
-  #confirm(states: readonly ReadState[]): void {
-    if (states.length === 0) return;
-    for (const { context, index } of states) {
-      if (!this.#reads.confirm(contextOf(context), index)) this.meters.slowReadIndexes++;
-    }
-    this.#reads.release(this.state.appliedIndex);
-    this.#options.flush();
-    this.#beginReads();
-  }
-}
-
-/** Names of read rounds are request ids, big-endian: no two lives of a member share one. */
-function contextBytes(context: bigint): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, context);
-  return bytes;
-}
-
-function contextOf(bytes: Uint8Array): bigint {
-  if (bytes.length !== 8) return 0n;
-  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
 }
