@@ -119,7 +119,7 @@ test("a compaction takes its time while others write, unless somebody waits for 
   assert.ok(quick > 0);
   assert.equal(await restOf({ busy: true, awaited: true }), quick);
   const calm = await restOf({ busy: true, awaited: false });
-  assert.ok(calm > 3 * quick && calm <= 4 * quick, `${calm} ms, ${quick} ms when nobody writes`);
+  assert.ok(calm > 4 * quick && calm <= 10 * quick, `${calm} ms, ${quick} ms when nobody writes`);
 });
 
 test("a compaction that goes on for long takes no more time than it must", async () => {

@@ -7,10 +7,11 @@ import type { Slicer } from "./slices.ts";
 type Job = ReturnType<Store["runCompaction"]>;
 
 /**
- * While others write and nobody waits for a compaction, the pauses are so many times as long, but
+ * While others write and nobody waits for a compaction, the pauses between batches are so many
+ * times as long, and there is one after each slice, so that no request waits for two of them. But
  * not for longer than this: then it has to end before there is more to compact.
  */
-const CALM = { pauses: 4, maxMs: 120_000 };
+const CALM = { pauses: 4, slicePauseMs: 10, maxMs: 120_000 };
 
 /**
  * Carries compactions out behind the requests: a batch of records, a pause, the next batch. Each
@@ -65,7 +66,7 @@ export class Compactor {
     else this.#finish(this.#store.compactedRevision);
   }
 
-  /** Runs one slice, and rests after the last one of a batch: requests are applied in between. */
+  /** Runs one slice, and rests after it or after the last of a batch: requests go in between. */
   async step(pausing: () => void): Promise<void> {
     const begun = this.#time.now();
     if (this.#job === undefined) {
@@ -81,11 +82,11 @@ export class Compactor {
       return;
     }
     this.#meters.compactionPauseMs.observe(this.#time.now() - begun);
-    if (step.value === "batch") {
-      this.#rest();
-      return;
-    }
-    await this.#slicer.giveWay(step.value instanceof PageMiss ? step.value : undefined, pausing);
+    const miss = step.value instanceof PageMiss ? step.value : undefined;
+    const mayTakeLong = miss === undefined && this.#mayTakeLong();
+    if (step.value === "batch") this.#rest(this.#pauseMs * (mayTakeLong ? CALM.pauses : 1));
+    else if (mayTakeLong) this.#rest(CALM.slicePauseMs);
+    else await this.#slicer.giveWay(miss, pausing);
   }
 
   #measure(stepBegun: number, deleted: number): void {
@@ -96,10 +97,10 @@ export class Compactor {
     this.#meters.compactionEndedAt = now;
   }
 
-  #rest(): void {
+  #rest(pauseMs: number): void {
     // A timer may come a little before its time: what ends the rest is the timer, not the clock.
     this.#isResting = true;
-    void this.#time.sleep(this.#pauseMs * (this.#mayTakeLong() ? CALM.pauses : 1)).then(() => {
+    void this.#time.sleep(pauseMs).then(() => {
       this.#isResting = false;
       this.#wake();
     });

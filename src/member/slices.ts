@@ -70,10 +70,14 @@ export class Slicer {
     }
   }
 
-  /** Between two slices: loads the page that was missed, or ends a turn that is spent. */
+  /**
+   * Between two slices of work that is in no hurry: loads the page that was missed, or ends the
+   * turn, spent or not. A request takes a few turns, so that they had better be short.
+   */
   async giveWay(miss: PageMiss | undefined, pausing?: () => void): Promise<void> {
-    if (miss === undefined && !this.#time.turnIsSpent()) return;
-    await this.#pause(this.#turns.begin(), miss, pausing);
+    pausing?.();
+    if (miss === undefined) await this.#time.nextTurn();
+    else await this.#pageFile.load(miss.page);
   }
 
   /** Repeats an operation that throws PageMiss before it changes anything. */
