@@ -1,6 +1,7 @@
 /**
  * The page file under measurement: how it shrinks by itself, how fast a member restarts on it, and
- * how much memory big values take. Each prints one line a step.
+ * how much memory big values take. Each prints one line a step; the first writes its figures into
+ * docs/benchmarks.md, unless it is told other sizes.
  *
  *   node tools/bench-storage.ts shrink  [--mb 1000] [--value 1024] [--kind quord]
  *   node tools/bench-storage.ts restart [--mb 256]  [--value 256]  [--kind quord]
@@ -25,6 +26,8 @@ import {
   TXN,
 } from "./bench-calm-data.ts";
 import { Wire } from "./bench-calm-wire.ts";
+import { table } from "./bench-report.ts";
+import { writeSection } from "./bench-sections.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -40,6 +43,7 @@ const MIB = 1024 * 1024;
 const PUTS_PER_SECOND = 500;
 const TXN_BYTES_MAX = 512 * 1024;
 const CLIENTS = 16;
+const SHRINK = { mb: 1000, value: 1024 };
 const FLAGS = ["--quota-backend-bytes", String(64 * 1024 * MIB), "--snapshot-count", "10000"];
 
 interface Plan {
@@ -139,24 +143,29 @@ class Puts {
     }
   }
 
-  /** Of the puts answered since the last call, in milliseconds. */
-  take(): Record<string, unknown> {
-    const times = this.#times.toSorted((a, b) => a - b);
+  /** How long each took that was answered since the last call, in milliseconds. */
+  take(): readonly number[] {
+    const times = this.#times;
     this.#times = [];
-    const at = (share: number) => times[Math.floor(times.length * share)]?.toFixed(2);
-    return {
-      puts: times.length,
-      p50: at(0.5),
-      p99: at(0.99),
-      p999: at(0.999),
-      max: times.at(-1)?.toFixed(1),
-    };
+    return times;
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#running;
   }
+}
+
+function summary(milliseconds: readonly number[]) {
+  const times = milliseconds.toSorted((a, b) => a - b);
+  const at = (share: number) => (times[Math.floor(times.length * share)] ?? Number.NaN).toFixed(2);
+  return {
+    puts: times.length,
+    p50: at(0.5),
+    p99: at(0.99),
+    p999: at(0.999),
+    max: (times.at(-1) ?? Number.NaN).toFixed(1),
+  };
 }
 
 async function start(kind: Kind, dir: string): Promise<{ member: Member; wire: Wire }> {
@@ -184,13 +193,14 @@ async function compact(wire: Wire): Promise<void> {
 
 /** Nine keys of ten are deleted; then nothing is asked. */
 async function shrink(): Promise<void> {
-  const what = plan({ mb: 1000, value: 1024 });
+  const what = plan(SHRINK);
   const { member, wire } = await filled(what);
   const puts = new Puts(await Wire.connect(member.endpoint));
   await sleep(2000);
   puts.take();
   await sleep(20_000);
-  say("idle but for the puts", puts.take());
+  const idle = summary(puts.take());
+  say("idle but for the puts", idle);
   await inTxns(
     wire,
     upTo(what.keys, (index) => index % 10 !== 0),
@@ -199,24 +209,47 @@ async function shrink(): Promise<void> {
       requestDeleteRange: { key: keyOf(index) },
     }),
   );
-  say("deleted", { file: fileMib(member), ...puts.take() });
+  const before = fileMib(member);
+  say("deleted", { file: before, ...summary(puts.take()) });
   await compact(wire);
   const compacted = performance.now();
+  const meanwhile: number[] = [];
   for (let seconds = 0; seconds < 300; seconds += 5) {
     await sleep(5000);
-    say("shrinking", { file: fileMib(member), cpu: cpuSeconds(member.pid), ...puts.take() });
+    const times = puts.take();
+    meanwhile.push(...times);
+    say("shrinking", { file: fileMib(member), cpu: cpuSeconds(member.pid), ...summary(times) });
     if (fileMib(member) < 250) break;
   }
-  say("small", {
-    seconds: Math.round((performance.now() - compacted) / 1000),
-    file: fileMib(member),
-  });
+  const seconds = Math.round((performance.now() - compacted) / 1000);
+  const after = fileMib(member);
+  const busy = summary(meanwhile);
+  say("small", { seconds, file: after, ...busy });
   for (let rounds = 0; rounds < 4; rounds++) {
     await sleep(10_000);
-    say("after", { file: fileMib(member), cpu: cpuSeconds(member.pid), ...puts.take() });
+    const times = puts.take();
+    say("after", { file: fileMib(member), cpu: cpuSeconds(member.pid), ...summary(times) });
   }
   await puts.stop();
   await member.stop();
+  if (values.mb !== undefined || values.value !== undefined || what.kind !== "quord") return;
+  writeSection(
+    "A file that shrinks",
+    `Written by \`npm run bench:storage shrink\`.
+
+${what.keys.toLocaleString("en")} keys with values of ${what.valueBytes} bytes; nine of ten are
+deleted, the history is compacted, and nothing else is asked. ${PUTS_PER_SECOND} puts a second go
+on all the time. After ${seconds} s the file has ${after} instead of ${before} MiB.
+
+${table(
+  ["puts, ms", "p50", "p99", "p99.9", "slowest"],
+  [
+    ["before", idle.p50, idle.p99, idle.p999, idle.max],
+    ["meanwhile", busy.p50, busy.p99, busy.p999, busy.max],
+  ],
+)}
+`,
+  );
 }
 
 async function restart(): Promise<void> {
