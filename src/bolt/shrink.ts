@@ -18,8 +18,8 @@ import { DEPTH_MAX, tooDeep, type Tree } from "./tree.ts";
 
 /** A file with less to give back than this is left alone. */
 const GAIN_BYTES_MIN = 1024 * 1024;
-/** So is one of which less than an eighth is free. */
-const FREE_SHARE_MIN = 1 / 8;
+/** So is one of which less than a tenth is free. */
+const FREE_SHARE_MIN = 1 / 10;
 /** What stays free when a sweep has done its work, so that the next changes find room. */
 const SLACK_SHARE = 1 / 16;
 const SLACK_PAGES = 16;

@@ -41,8 +41,8 @@ export interface PageFileOptions {
   /** Bound of the page cache; 128 MiB unless given. Pages of an unfinished commit come on top. */
   readonly cacheBytes?: number;
   /**
-   * The file grows by this much at a time, and is cut when so much more than that is left over: few
-   * commits change its size. 16 MiB unless given, as etcd's does.
+   * The file grows by this much at a time, and is cut when half as much more than that is left
+   * over: few commits change its size. 16 MiB unless given, as etcd's does.
    */
   readonly growthBytes?: number;
   /** False: a page that is not cached is missed, and must be fetched with `load`. */
@@ -212,7 +212,7 @@ export class PageFile {
     assert(this.#inFlight === undefined, "the file is not cut while a commit is written");
     const neededBytes = sizeInPages * this.#pageSize;
     const goal = Math.max(this.#roomFor(neededBytes), this.#sizeBytes - CUT_BYTES_MAX);
-    if (this.#sizeBytes - goal < this.#growthBytes) return;
+    if (this.#sizeBytes - goal < this.#growthBytes / 2) return;
     this.#commits++;
     try {
       while (this.#sizeBytes > goal) {
