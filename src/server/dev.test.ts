@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { answers } from "../../test/lib/probe.ts";
@@ -66,4 +67,16 @@ test("quord dev starts a cluster; a member is killed and started by name; its di
   const third = startDev("--members", "3", "--data-dir", dir);
   assert.equal(await third.exited, 1);
   assert.match(third.text(), new RegExp(`holds a cluster of --members 1 --port ${port}:`));
+});
+
+test("quord dev says which of its ports are in use, and starts nothing", async () => {
+  const dir = join(freshDir(), "dev");
+  const other = createServer().listen(await freePort(), "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const dev = startDev("--members", "1", "--data-dir", dir, "--port", `${port}`);
+  assert.equal(await dev.exited, 1);
+  assert.equal(dev.text(), `quord dev: ports in use: ${port}; --port chooses others\n`);
+  assert.ok(!existsSync(join(dir, "m1")));
+  other.close();
 });

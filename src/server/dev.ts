@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -150,6 +151,7 @@ class Dev {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(signal, () => this.#stop(0));
     }
+    await this.#checkPorts();
     for (const member of this.#members) member.start();
     const ready = Promise.all(this.#members.map((member) => member.ready()));
     ready.then(
@@ -160,6 +162,15 @@ class Dev {
       },
     );
     return this.#stopped.promise;
+  }
+
+  /** Whoever answers at a member's port would be taken for the member. */
+  async #checkPorts(): Promise<void> {
+    const { members, port } = this.#options;
+    const ports = Array.from({ length: 2 * members }, (_, i) => port + i);
+    const taken = (await Promise.all(ports.map(isTaken))).flatMap((is, i) => (is ? port + i : []));
+    if (taken.length === 0) return;
+    throw new DevError(`ports in use: ${taken.join(", ")}; --port chooses others`);
   }
 
   #greet(): void {
@@ -229,6 +240,17 @@ class Dev {
     const ends = this.#members.map((member) => member.exited);
     void Promise.all(ends).then(() => this.#stopped.resolve(code));
   }
+}
+
+function isTaken(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    const answer = (is: boolean) => {
+      socket.destroy();
+      resolve(is);
+    };
+    socket.once("connect", () => answer(true)).once("error", () => answer(false));
+  });
 }
 
 const ACTIONS: Readonly<Record<string, (member: DevMember) => unknown>> = {
