@@ -14,6 +14,7 @@ import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
 import { Compactor } from "./compactor.ts";
 import { CorruptionChecker } from "./corruption.ts";
+import { HeartbeatWatch } from "./heartbeat-watch.ts";
 import { HashedImage, PinnedImage } from "./image.ts";
 import { Inbox } from "./inbox.ts";
 import { Leadership } from "./leadership.ts";
@@ -155,6 +156,7 @@ export class Member {
   readonly #logKeeper: LogKeeper;
   readonly #replica: Replica;
   readonly #applier: Applier;
+  readonly #heartbeats: HeartbeatWatch;
   readonly #sentSnapshots: SentSnapshots;
   readonly #receivedSnapshots: ReceivedSnapshots;
   /** Those whom the links know. */
@@ -179,6 +181,11 @@ export class Member {
     this.#own = Slicer.alone(ports);
     this.network = ports.connect(new Inbox(ids, () => this.#inboxParts()));
     this.leadership = this.#newLeadership();
+    this.#heartbeats = new HeartbeatWatch({
+      ...ports,
+      meters: this.meters,
+      heartbeatMs: config.tickMs,
+    });
     const waits = {
       timeoutMs: this.requestTimeoutMs,
       timeoutOf: (since: number) => this.leadership.timeoutOf(since),
@@ -424,6 +431,7 @@ export class Member {
       onReadStates: (states) => this.#reads.confirm(states),
       onReadIndex: (message) => this.#reads.answer(message),
       onAppended: (entries) => this.#logKeeper.add(entries),
+      onHeartbeat: (to) => this.#heartbeats.sent(to),
       apply: (entries, done) => this.#applier.push(entries, done),
       feed: () => this.#feed(),
       sendSnapshot: (message) => this.#sentSnapshots.send(message),
@@ -858,7 +866,10 @@ export class Member {
     const { isOther, isNew } = this.leadership.change(soft);
     const { lessor } = this.state;
     if (soft.role !== "leader" && lessor.isPrimary) lessor.demote();
-    if (isNew) this.meters.leaderChanges++;
+    if (isNew) {
+      this.meters.leaderChanges++;
+      this.#heartbeats.restart();
+    }
     if (isOther) this.#reads.failAsking();
     if (!isNew) return;
     this.#replica.releaseHeld();

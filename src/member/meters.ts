@@ -45,6 +45,8 @@ export class Meters {
   /** Ranges, from the moment they may read. */
   readonly ranges = new Times(FROM_100_US);
   leaderChanges = 0;
+  /** Heartbeats that this member, leading, did not send in time. */
+  heartbeatsLate = 0;
   /** Learners that this member, leading, gave their vote or refused it, by the reason. */
   promotions = 0;
   readonly failedPromotions = new Map<string, number>();

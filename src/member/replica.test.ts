@@ -72,6 +72,7 @@ class Bench {
       onReadStates: () => {},
       onReadIndex: () => false,
       onAppended: () => {},
+      onHeartbeat: () => {},
       apply: (entries, done) => {
         this.applied.push(...entries.map(({ index }) => index));
         done();

@@ -37,6 +37,8 @@ export interface ReplicaOptions {
   /** Another member asks for a read index. False: raft is to see to it. */
   readonly onReadIndex: (message: Message) => boolean;
   readonly onAppended: (entries: readonly Entry[]) => void;
+  /** A heartbeat leaves for a member. */
+  readonly onHeartbeat: (to: bigint) => void;
   /** Applies committed entries, in order; `done` is to be called when all of them are. */
   readonly apply: (entries: readonly Entry[], done: () => void) => void;
   /** Offers what gathered to `propose`, if now is the time for it. */
@@ -184,6 +186,7 @@ export class Replica {
       else if (m.type === MESSAGE_TYPE.storageApply) apply = m;
       else if (m.type === MESSAGE_TYPE.snap) this.#options.sendSnapshot(m);
       else this.#outbox.push(m);
+      if (m.type === MESSAGE_TYPE.heartbeat) this.#options.onHeartbeat(m.to);
     }
     // Others work on them while this member writes and applies.
     if (append !== undefined || apply !== undefined) this.#flush();

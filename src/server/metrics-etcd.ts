@@ -338,7 +338,7 @@ const ROWS: readonly Row[] = [
     "counter",
     "etcd_server_heartbeat_send_failures_total",
     "The total number of leader heartbeat send failures (likely overloaded from slow disk).",
-    () => 0,
+    ({ member }) => member.meters.heartbeatsLate,
   ],
   [
     "gauge",
