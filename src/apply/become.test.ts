@@ -48,6 +48,7 @@ test("a state that became another goes on as if it had applied everything itself
   write(late, 0, 40);
   becomeCopy(late, source);
   assert.deepEqual(summary(late), summary(all));
+  assert.equal(late.state.storedIndex, source.state.storedIndex);
   for (const bench of [all, late]) {
     bench.alarm(api.ALARM_ACTION.DEACTIVATE, api.ALARM_TYPE.CORRUPT);
     write(bench, 300, 400);

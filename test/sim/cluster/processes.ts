@@ -22,6 +22,24 @@ export function simulate(
   return new Promise((resolve) => child.on("close", (code) => resolve(code ?? 1)));
 }
 
+/** Runs a test file with a bug planted. Resolves to the first test that fails, "" for none. */
+export function failingTest(
+  file: string,
+  plant: string,
+  onLine: (line: string) => void,
+): Promise<string> {
+  const child = spawn(process.execPath, ["--import", HOOK, "--test-reporter=tap", file], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, QUORD_SIM_PLANT: plant },
+  });
+  let failing = "";
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    if (failing === "") failing = /^not ok \d+ - (.*)/.exec(line)?.[1] ?? "";
+    onLine(line);
+  });
+  return new Promise((resolve) => child.on("close", () => resolve(failing)));
+}
+
 /** Runs so many seeds on so many processes. Resolves to whether nothing was violated. */
 export async function spread(options: {
   from: number;
