@@ -27,6 +27,11 @@ import { ReadAhead } from "./read-ahead.ts";
 const PAGE_BYTES = 4096;
 const CACHE_BYTES = 128 * 1024 * 1024;
 export const PAGE_GROWTH_BYTES = 16 * 1024 * 1024;
+/**
+ * Growths left over at the end of the file at which it is cut: when less is needed than before, and
+ * in any case; and what stays then. What is cut must not be grown again at once.
+ */
+const LEFT_OVER = { less: 1 / 2, always: 3 / 2, goal: 1 / 4 };
 /** Cut off between two commits at most. */
 const CUT_BYTES_MAX = 64 * 1024 * 1024;
 /** Cut off in one call: a write of the log waits for a whole call, about 0.3 ms for each MiB. */
@@ -41,8 +46,8 @@ export interface PageFileOptions {
   /** Bound of the page cache; 128 MiB unless given. Pages of an unfinished commit come on top. */
   readonly cacheBytes?: number;
   /**
-   * The file grows by this much at a time, and is cut when half as much more than that is left
-   * over: few commits change its size. 16 MiB unless given, as etcd's does.
+   * The file grows by this much at a time: few commits change its size. 16 MiB unless given, as
+   * etcd's does.
    */
   readonly growthBytes?: number;
   /** False: a page that is not cached is missed, and must be fetched with `load`. */
@@ -67,6 +72,8 @@ export class PageFile {
   readonly #growthBytes: number;
   #pageSize = PAGE_BYTES;
   #sizeBytes = 0;
+  /** As `shrink` was told last. */
+  #neededBytes = 0;
   /** Pages of the commit that is being written: they are not to be read from the file yet. */
   #inFlight: ReadonlyMap<number, Uint8Array> | undefined;
   /** Commits begun. A fetch that one overtook may hold what the page was before. */
@@ -204,15 +211,23 @@ export class PageFile {
   }
 
   /**
-   * Gives back what lies beyond so many pages, but for room to grow. Between two writes only, and
-   * only when nobody reads there any more: see `Db.readInPages`. Rejects with DiskError.
+   * Gives back what lies beyond so many pages, but for a little room to grow: when they are fewer
+   * than before, or much more than a growth is left over. Between two writes only, and only when
+   * nobody reads there any more: see `Db.readInPages`. Rejects with DiskError.
    */
   async shrink(sizeInPages: number): Promise<void> {
     this.#checkAlive();
     assert(this.#inFlight === undefined, "the file is not cut while a commit is written");
     const neededBytes = sizeInPages * this.#pageSize;
-    const goal = Math.max(this.#roomFor(neededBytes), this.#sizeBytes - CUT_BYTES_MAX);
-    if (this.#sizeBytes - goal < this.#growthBytes / 2) return;
+    const isLess = neededBytes < this.#neededBytes;
+    this.#neededBytes = neededBytes;
+    const left = (this.#sizeBytes - neededBytes) / this.#growthBytes;
+    if (left < (isLess ? LEFT_OVER.less : LEFT_OVER.always)) return;
+    const goal = neededBytes + this.#pageSize + LEFT_OVER.goal * this.#growthBytes;
+    await this.#cut(Math.max(goal, this.#sizeBytes - CUT_BYTES_MAX));
+  }
+
+  async #cut(goal: number): Promise<void> {
     this.#commits++;
     try {
       while (this.#sizeBytes > goal) {
@@ -349,11 +364,7 @@ export class PageFile {
 
   async #grow(neededBytes: number): Promise<void> {
     if (neededBytes <= this.#sizeBytes) return;
-    await this.#resize(this.#roomFor(neededBytes));
-  }
-
-  #roomFor(neededBytes: number): number {
-    return neededBytes + this.#pageSize + this.#growthBytes;
+    await this.#resize(neededBytes + this.#pageSize + this.#growthBytes);
   }
 
   async #resize(sizeBytes: number): Promise<void> {
