@@ -331,6 +331,27 @@ test("a long cut is made in pieces, for the log waits for each", async () => {
   assert.ok(file.sizeBytes < 100_000, "nothing is left to be cut");
 });
 
+test("whoever reads ahead while the file is cut reads no further than the cut", async () => {
+  const files = new MemoryFiles();
+  const io = bound(files);
+  const writer = await Writer.open(io);
+  await writer.change(new Prng(8), 3000);
+  await commitTo(writer.file, writer.db);
+  await writer.file.close();
+  await io.truncate(await io.open(PATH, constants.O_RDWR), 1_000_000);
+  let isCut = () => {};
+  const cut = new Promise<void>((resolve) => (isCut = resolve));
+  const truncate = async (fd: number, bytes: number) => {
+    await io.truncate(fd, bytes);
+    await cut;
+  };
+  const { file, db } = await Writer.open({ ...io, truncate });
+  const shrunk = file.shrink(db.readInPages);
+  for (let page = 2; page < db.sizeInPages; page++) file.source.readFirst!(page);
+  isCut();
+  await shrunk;
+});
+
 test("the file keeps what a pinned commit may read, until it is released", async () => {
   const files = new MemoryFiles();
   const writer = await Writer.open(bound(files));

@@ -369,6 +369,8 @@ export class PageFile {
 
   async #resize(sizeBytes: number): Promise<void> {
     const what = { path: this.path, doing: "resize" };
+    // What is being cut off must not be read ahead, and what is being added neither.
+    this.#sizeBytes = Math.min(sizeBytes, this.#sizeBytes);
     await orDiskError(this.#io.truncate(this.fd, sizeBytes), what);
     this.#sizeBytes = sizeBytes;
   }
