@@ -218,17 +218,13 @@ const STATE_PLANTS: readonly Plant[] = [
     '    return softState.role === "leader" ? term : undefined;',
     '    return this.leadership.role === "leader" ? Math.min(1, term) : softState.lead && undefined;',
   ),
-  {
-    name: "renewal-by-deposed",
-    what: "a deposed leader renews leases (etcd #13508)",
-    edits: [
-      {
-        file: "member/renewals.ts",
-        find: "|| !lessor.isPrimary || !leadership.isFresh) return undefined;",
-        replace: "|| !lessor.isPrimary) return undefined;",
-      },
-    ],
-  },
+  plant(
+    "renewal-by-deposed",
+    "a deposed leader renews leases (etcd #13508)",
+    "member/renewals.ts",
+    "|| !lessor.isPrimary || !leadership.isFresh)",
+    "|| !lessor.isPrimary)",
+  ),
   plant(
     "proposals-held-twice",
     "what a follower forwarded while nobody led is proposed again with each new leader",
