@@ -5,18 +5,23 @@ import { Leadership, type LeadershipOptions } from "./leadership.ts";
 const ELECTION_MS = 1000;
 
 /** Member 1 of three voters and a learner, 4, who all are connected and have this much of the log. */
-function newWorld(matches: Record<string, number>, options = { takesOver: true }) {
+function newWorld(
+  matches: Record<string, number>,
+  { takesOver = true, memberId = 1n, preVote = true } = {},
+) {
   let now = 0;
   let leadership: Leadership | undefined;
   const lines: string[] = [];
   const asked: bigint[] = [];
+  const raft = { lead: 1n, electionElapsed: 0, campaigns: [] as number[] };
   const members = [1n, 2n, 3n, 4n].map((id) => ({ id, isLearner: id === 4n }));
   const time = {
     now: () => now,
     sleep: async (ms: number) => void (now += ms),
   };
   const parts = {
-    memberId: 1n,
+    memberId,
+    preVote,
     state: {
       members: {
         list: () => members,
@@ -26,10 +31,14 @@ function newWorld(matches: Record<string, number>, options = { takesOver: true }
     node: {
       status: () => ({
         progress: new Map(Object.entries(matches).map(([id, match]) => [BigInt(id), { match }])),
+        softState: { lead: raft.lead, role: "follower" },
+        electionElapsed: raft.electionElapsed,
       }),
+      forgetLeader: () => (raft.lead = 0n),
+      campaign: () => raft.campaigns.push(now),
       transferLeader: (to: bigint) => {
         asked.push(to);
-        if (options.takesOver) leadership!.change({ lead: to, role: "follower" });
+        if (takesOver) leadership!.change({ lead: to, role: "follower" });
       },
     },
     network: { activeSince: (id: bigint) => (matches[`${id}`] === undefined ? undefined : 0) },
@@ -44,7 +53,14 @@ function newWorld(matches: Record<string, number>, options = { takesOver: true }
   };
   leadership = new Leadership(parts as unknown as LeadershipOptions);
   leadership.change({ lead: 1n, role: "leader" });
-  return { leadership, lines, asked, now: () => now };
+  const silence = async (ticks: number) => {
+    for (raft.electionElapsed = 1; raft.electionElapsed <= ticks; raft.electionElapsed++) {
+      now += 100;
+      leadership.ticked();
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { leadership, lines, asked, now: () => now, raft, silence };
 }
 
 test("a leader that stops hands the lead to the connected voter with most of the log", async () => {
@@ -72,4 +88,30 @@ test("a successor that stops, too, is waited for no longer than raft tries", asy
   await leadership.handOver();
   assert.deepEqual(lines.at(-1), "leadership transfer failed");
   assert.ok(now() > ELECTION_MS && now() <= 2 * ELECTION_MS + 100, `${now()} ms`);
+});
+
+test("a leader that has been silent for an election timeout is replaced a tick later", async () => {
+  const { leadership, raft, silence } = newWorld({ 1: 9 }, { memberId: 2n });
+  leadership.change({ lead: 1n, role: "follower" });
+  await silence(9);
+  assert.deepEqual([raft.lead, raft.campaigns], [1n, []]);
+  await silence(10);
+  assert.equal(raft.lead, 0n);
+  assert.equal(raft.campaigns[0], 900 + ELECTION_MS + 100);
+});
+
+test("candidates begin one after the other", async () => {
+  const { leadership, raft, silence } = newWorld({ 1: 9 }, { memberId: 3n });
+  leadership.change({ lead: 1n, role: "follower" });
+  await silence(10);
+  assert.equal(raft.campaigns[0], ELECTION_MS + 150);
+});
+
+test("a learner does not ask, nor who would force a new term on a leader that lives", async () => {
+  for (const options of [{ memberId: 4n }, { memberId: 2n, preVote: false }]) {
+    const { leadership, raft, silence } = newWorld({ 1: 9 }, options);
+    leadership.change({ lead: 1n, role: "follower" });
+    await silence(10);
+    assert.deepEqual([raft.lead, raft.campaigns], [1n, []]);
+  }
 });

@@ -9,7 +9,7 @@ const FRESH_TICKS = 3;
 /** Pause between two attempts to reach the leader (etcd: as long). */
 const RETRY_MS = 50;
 
-/** A candidate that has seen its leader's process die tries so often before its usual time comes. */
+/** A candidate that misses its leader tries so often before its usual time comes. */
 const EARLY_CAMPAIGNS = 5;
 /** Parts of the election timeout between those, and between two candidates' first. */
 const EARLY_PARTS = 5;
@@ -73,8 +73,15 @@ export class Leadership {
     return time.now() - this.#tickedAt < FRESH_TICKS * tickMs;
   }
 
+  /** Raft has had its tick. */
   ticked(): void {
-    this.#tickedAt = this.#options.time.now();
+    const { node, time, tickMs, electionMs } = this.#options;
+    this.#tickedAt = time.now();
+    const { electionElapsed } = node.status();
+    // A tick later the others have noticed, too.
+    if (electionElapsed === Math.floor(electionMs / tickMs)) {
+      this.#replace(this.leader, "nothing was heard of the leader", tickMs);
+    }
   }
 
   /** Takes a change in. Says whether another member leads than the one that led last. */
@@ -148,26 +155,31 @@ export class Leadership {
     return fail("timeout");
   }
 
+  /** The process of a member is gone. */
+  gone(id: bigint): void {
+    if (id === this.leader) this.#replace(id, "the leader's process is gone", 0);
+  }
+
   /**
-   * The process of a member is gone. If it led, there is no need to wait for what can only be
-   * silence: this member asks the others whether they see it, too. Those that still hear of the
-   * leader refuse (PreVote, CheckQuorum), and then nothing has happened. The candidates begin one
+   * There is no need to wait any longer for a leader that is gone, or has been silent for an
+   * election timeout: this member asks the others whether they see it, too. Those that still hear
+   * of it refuse (PreVote, CheckQuorum), and then nothing has happened. The candidates begin one
    * after the other, so that they do not take each other's votes. Without PreVote asking would
    * force a new term on a leader that lives.
    */
-  gone(id: bigint): void {
-    const { state, memberId, node, wake, electionMs, preVote } = this.#options;
-    if (id !== this.leader || this.isOwn || !preVote) return;
-    const voters = state.members.list().filter((member) => !member.isLearner && member.id !== id);
-    const rank = voters.findIndex((member) => member.id === memberId);
+  #replace(leader: bigint, why: string, pauseMs: number): void {
+    const { state, memberId, node, wake, lines, electionMs, preVote } = this.#options;
+    if (leader === NONE || this.isOwn || !preVote) return;
+    const others = state.members.list().filter(({ id, isLearner }) => !isLearner && id !== leader);
+    const rank = others.findIndex(({ id }) => id === memberId);
     if (rank < 0) return;
     node.forgetLeader();
     wake();
-    this.#options.lines.info("the leader's process is gone; asking for an election", {
-      "local-member-id": memberId.toString(16),
-      "lost-leader-member-id": id.toString(16),
+    lines.info(`${why}; asking for an election`, {
+      "local-member-id": hex(memberId),
+      "lost-leader-member-id": hex(leader),
     });
-    void this.#campaignEarly((rank * electionMs) / RANK_PARTS, ++this.#early);
+    void this.#campaignEarly(pauseMs + (rank * electionMs) / RANK_PARTS, ++this.#early);
   }
 
   async #campaignEarly(pauseMs: number, run: number): Promise<void> {

@@ -62,6 +62,8 @@ export interface Status {
   readonly softState: SoftState;
   readonly applied: number;
   readonly leadTransferee: bigint;
+  /** Ticks in which a follower has heard nothing of its leader. */
+  readonly electionElapsed: number;
   readonly configuration: Configuration;
   /** What the leader knows of each member; empty elsewhere. To be read, not kept or changed. */
   readonly progress: ProgressMap;
@@ -375,6 +377,7 @@ export class RawNode {
 
   status(): Status {
     const { id, term, vote, log, softState, leadTransferee, tracker, role } = this.#raft;
+    const { electionElapsed } = this.#raft;
     return {
       id,
       term,
@@ -384,6 +387,7 @@ export class RawNode {
       softState,
       applied: log.applied,
       leadTransferee,
+      electionElapsed,
       configuration: tracker.configuration,
       progress: role === "leader" ? tracker.progress : NO_PROGRESS,
     };
