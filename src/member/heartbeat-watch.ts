@@ -1,3 +1,4 @@
+import { idToHex } from "../cluster/index.ts";
 import type { Meters } from "./meters.ts";
 import type { LogLines, TextPort, TimePort } from "./ports.ts";
 
@@ -37,7 +38,7 @@ export class HeartbeatWatch {
     lines.warn(
       "leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow disk",
       {
-        to: to.toString(16),
+        to: idToHex(to),
         "heartbeat-interval": text.duration(heartbeatMs),
         "expected-duration": text.duration(expectedMs),
         "exceeded-duration": text.duration(exceededMs),

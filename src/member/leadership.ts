@@ -1,4 +1,5 @@
 import type { State } from "../apply/index.ts";
+import { idToHex } from "../cluster/index.ts";
 import { type Failure, fail } from "../proto/index.ts";
 import { NONE, type RawNode, type Role, type SoftState } from "../raft/index.ts";
 import type { LogLines, NetworkPort, TextPort, TimePort } from "./ports.ts";
@@ -176,8 +177,8 @@ export class Leadership {
     node.forgetLeader();
     wake();
     lines.info(`${why}; asking for an election`, {
-      "local-member-id": hex(memberId),
-      "lost-leader-member-id": hex(leader),
+      "local-member-id": idToHex(memberId),
+      "lost-leader-member-id": idToHex(leader),
     });
     void this.#campaignEarly(pauseMs + (rank * electionMs) / RANK_PARTS, ++this.#early);
   }
@@ -200,8 +201,8 @@ export class Leadership {
     const member = state.members.get(to);
     if (member === undefined || member.isLearner) return fail("badLeaderTransferee");
     const begun = time.now();
-    const ids = { "local-member-id": hex(memberId), "transferee-member-id": hex(to) };
-    const before = hex(this.leader);
+    const ids = { "local-member-id": idToHex(memberId), "transferee-member-id": idToHex(to) };
+    const before = idToHex(this.leader);
     lines.info("leadership transfer starting", { ...ids, "current-leader-member-id": before });
     node.transferLeader(to);
     this.#options.wake();
@@ -213,7 +214,7 @@ export class Leadership {
     lines.info("leadership transfer finished", {
       ...ids,
       "old-leader-member-id": before,
-      "new-leader-member-id": hex(to),
+      "new-leader-member-id": idToHex(to),
       took: text.duration(time.now() - begun),
     });
     return undefined;
@@ -226,8 +227,8 @@ export class Leadership {
   async handOver(): Promise<void> {
     const { lines, memberId, requestTimeoutMs, electionMs } = this.#options;
     const ids = {
-      "local-member-id": hex(memberId),
-      "current-leader-member-id": hex(this.leader),
+      "local-member-id": idToHex(memberId),
+      "current-leader-member-id": idToHex(this.leader),
     };
     if (!this.isOwn) {
       lines.info("skipped leadership transfer; local server is not leader", ids);
@@ -261,5 +262,3 @@ export class Leadership {
     return connected.sort((a, b) => match(b) - match(a))[0];
   }
 }
-
-const hex = (id: bigint): string => id.toString(16);

@@ -1,6 +1,7 @@
 import type { MemberChange, State } from "../apply/index.ts";
 import { deferred } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
+import { idToHex } from "../cluster/index.ts";
 import {
   api,
   type ConfChange,
@@ -690,7 +691,7 @@ export class Member {
     const { corruption } = this;
     if (corruptCheckMs > 0) {
       lines.info("enabled corruption checking", {
-        "local-member-id": this.ids.memberId.toString(16),
+        "local-member-id": idToHex(this.ids.memberId),
         interval: text.duration(corruptCheckMs),
       });
       this.spawn(this.#whenLeading(corruptCheckMs, () => corruption.checkNow()));

@@ -20,5 +20,6 @@ test("faults and tests are named for bugs that there are", () => {
   const names = new Set(PLANTS.map(({ name }) => name));
   assert.equal(names.size, PLANTS.length);
   for (const name of [...Object.keys(FOCUS), ...Object.keys(TOLD_BY)]) assert.ok(names.has(name));
+  for (const name of Object.keys(FOCUS)) assert.ok(!(name in TOLD_BY), `${name} has a test`);
   for (const file of Object.values(TOLD_BY)) assert.ok(existsSync(join(ROOT, file)), file);
 });
