@@ -27,6 +27,20 @@ const NAMES = new Set([
   "serializable get, 100 clients",
 ]);
 
+/** A load, and to whom it goes: all members, or one. */
+interface Seated extends Load {
+  readonly seat: "all" | "leader" | "follower";
+}
+
+/** One connection goes to one member, and what that is to the others makes a difference. */
+function bySeat(load: Load): Seated[] {
+  if (load.conns > 1) return [{ ...load, seat: "all" }];
+  return [
+    { ...load, seat: "leader", name: `${load.name} of the leader` },
+    { ...load, seat: "follower", name: `${load.name} of a follower` },
+  ];
+}
+
 type Samples = ReadonlyMap<string, Sample>;
 
 interface Round {
@@ -37,7 +51,8 @@ interface Round {
 export async function runMembers(options: Options): Promise<void> {
   needPeer("benchmark");
   const pattern = new RegExp(options.only);
-  const loads = LOADS.filter(({ name }) => NAMES.has(name) && pattern.test(name));
+  const loads = LOADS.filter(({ name }) => NAMES.has(name)).flatMap(bySeat);
+  const wanted = loads.filter(({ name }) => pattern.test(name));
   const results = new Map<Kind, Round[]>([
     ["quord", []],
     ["etcd", []],
@@ -46,16 +61,16 @@ export async function runMembers(options: Options): Promise<void> {
     console.log(`round ${number + 1} of ${options.rounds}`);
     const kinds = [...results.keys()];
     for (const kind of number % 2 === 0 ? kinds : kinds.toReversed()) {
-      results.get(kind)!.push(await round(kind, loads, options));
+      results.get(kind)!.push(await round(kind, wanted, options));
     }
   }
-  const tables = report(loads, results);
+  const tables = report(wanted, results);
   console.log(`\n${tables}`);
   const isComplete = !options.isQuick && options.only === "" && options.members === 3;
   if (isComplete) writeSection("Three members", section(tables, options));
 }
 
-async function round(kind: Kind, loads: readonly Load[], options: Options): Promise<Round> {
+async function round(kind: Kind, loads: readonly Seated[], options: Options): Promise<Round> {
   const programs = Array.from({ length: options.members }, () => kind);
   const cluster = await Cluster.start({ programs });
   const endpoints = cluster.seats.map(({ endpoint }) => endpoint);
@@ -64,7 +79,14 @@ async function round(kind: Kind, loads: readonly Load[], options: Options): Prom
   await run(needPeer("etcdctl"), ["--endpoints", endpoints.join(","), "put", READ_KEY, value]);
   const samples = new Map<string, Sample>();
   for (const load of loads) {
-    const sample = await measure({ endpoints, pids }, load, options.seconds);
+    const leader = (await cluster.leader()).endpoint;
+    const seats = {
+      all: endpoints,
+      leader: [leader],
+      follower: endpoints.filter((endpoint) => endpoint !== leader).slice(0, 1),
+    };
+    const target = { endpoints: seats[load.seat], pids };
+    const sample = await measure(target, load, options.seconds);
     samples.set(load.name, sample);
     console.log(progressLine(kind, load.name, sample));
   }
@@ -73,7 +95,7 @@ async function round(kind: Kind, loads: readonly Load[], options: Options): Prom
   return { samples, peakMib };
 }
 
-function report(loads: readonly Load[], results: ReadonlyMap<Kind, readonly Round[]>): string {
+function report(loads: readonly Seated[], results: ReadonlyMap<Kind, readonly Round[]>): string {
   const rows = loads.map(({ name }) => {
     const of = (kind: Kind, field: keyof Sample) =>
       median(results.get(kind)!.map(({ samples }) => samples.get(name)![field]));
@@ -105,9 +127,9 @@ function section(tables: string, { rounds, seconds }: Options): string {
   return `Written by \`npm run bench -- --members 3\`.
 
 Three members of quord and three of etcd 3.7.3 in turn, all on the same ${cores} cores that the
-generator uses, with default flags, fresh directories on one file system, and clients spread
-over all three. ${rounds} rounds, the order changes from round to round; medians over the rounds;
-about ${seconds} s for each load. "CPU us/request" is summed over the three servers.
+generator uses, with default flags, fresh directories on one file system; many clients are
+spread over all three. ${rounds} rounds, the order changes from round to round; medians over the
+rounds; about ${seconds} s for each load. "CPU us/request" is summed over the three servers.
 
 ${tables}
 `;

@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { after, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import {
+  type ClientCallOptions,
   GrpcClientConnection,
   type GrpcStatus,
   MethodStats,
@@ -65,12 +66,15 @@ class Client {
     writeOutput(this.socket, this.grpc);
   }
 
-  unary(message: Uint8Array): Promise<{ bytes: number; status: GrpcStatus }> {
+  unary(
+    message: Uint8Array,
+    options: ClientCallOptions = {},
+  ): Promise<{ bytes: number; status: GrpcStatus }> {
     return new Promise((resolve) => {
       let bytes = -1;
       const call = this.grpc.call(
         PUT,
-        {},
+        options,
         {
           onMessage: (reply) => {
             bytes = reply.length;
@@ -145,6 +149,17 @@ test("a ping is acknowledged with the next reply, or soon without one", async ()
   socket.write(Buffer.concat([ping, settings]));
   while (!Buffer.concat(came).includes(pong)) await once(socket, "data");
   assert.ok(Buffer.concat(came).includes(Buffer.from("000000040100000000", "hex")));
+});
+
+test("a call whose time is up is ended, also after a while in which none had a deadline", async () => {
+  const { listener } = await serve(() => {});
+  // Its clock stands still: it is the server that ends the calls.
+  const client = new Client(listener);
+  for (let i = 0; i < 2; i++) {
+    const { status } = await client.unary(new Uint8Array(1), { timeoutMs: 30 });
+    assert.equal(status.code, 4);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 });
 
 test("a reply far larger than every buffer arrives", async () => {

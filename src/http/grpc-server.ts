@@ -56,7 +56,8 @@ export class GrpcServer {
   readonly #service: GrpcService;
   readonly #pool = new BufferPool();
   readonly #connections = new Set<SocketConnection>();
-  readonly #timers: NodeJS.Timeout[];
+  readonly #ticker: NodeJS.Timeout;
+  #expirer: NodeJS.Timeout | undefined;
   #dirty: SocketConnection[] = [];
   /** Connections with nothing but acknowledged pings to send. */
   readonly #waiting = new Set<SocketConnection>();
@@ -76,10 +77,7 @@ export class GrpcServer {
       gzip,
       nowMs: performance.now(),
     });
-    this.#timers = [
-      setInterval(() => this.#service.expire(performance.now()), EXPIRE_MS).unref(),
-      setInterval(() => this.#tick(), TICK_MS).unref(),
-    ];
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   get connections(): number {
@@ -128,7 +126,8 @@ export class GrpcServer {
 
   /** Ends every connection at once. */
   close(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    clearInterval(this.#ticker);
+    this.#expireNoMore();
     for (const connection of this.#connections) connection.close();
   }
 
@@ -141,6 +140,20 @@ export class GrpcServer {
 
   failed(error: unknown): void {
     this.#options.onError?.(error);
+  }
+
+  /** Looks at deadlines only while there are any: nothing to do costs nothing. */
+  watchDeadlines(): void {
+    if (this.#expirer !== undefined || this.#service.deadlines.size === 0) return;
+    this.#expirer = setInterval(() => {
+      this.#service.expire(performance.now());
+      if (this.#service.deadlines.size === 0) this.#expireNoMore();
+    }, EXPIRE_MS).unref();
+  }
+
+  #expireNoMore(): void {
+    clearInterval(this.#expirer);
+    this.#expirer = undefined;
   }
 
   /** Resolves when no connection is left, or after `timeoutMs`. */
@@ -235,6 +248,7 @@ class SocketConnection {
     this.#receiving = true;
     this.#contained(() => this.grpc.receive(chunk, performance.now()));
     this.#receiving = false;
+    this.#server.watchDeadlines();
     if (this.grpc.hasOutput && this.grpc.canWait) this.#server.flushLater(this);
     else this.flush();
     if (this.#ready !== undefined && this.grpc.isSettled) {

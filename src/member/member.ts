@@ -165,6 +165,8 @@ export class Member {
   readonly requestTimeoutMs: number;
   #isStarted = false;
   #wakeScheduled = false;
+  /** By their interval in milliseconds. */
+  readonly #repeated = new Map<number, (() => void)[]>();
   #stopped = false;
 
   constructor(options: MemberOptions) {
@@ -794,15 +796,22 @@ export class Member {
     this.#ports.time.soon(() => this.spawn(this.slicer.run(begin())));
   }
 
-  /** Repeats work until the member stops. */
+  /** Repeats work until the member stops. What has the same interval wakes an idle member once. */
   every(ms: number, work: () => void): void {
-    const loop = async () => {
-      while (!this.#stopped) {
-        await this.#ports.time.sleep(ms);
-        if (!this.#stopped) work();
-      }
-    };
-    this.spawn(loop());
+    const works = this.#repeated.get(ms);
+    if (works !== undefined) {
+      works.push(work);
+      return;
+    }
+    this.#repeated.set(ms, [work]);
+    this.spawn(this.#repeat(ms));
+  }
+
+  async #repeat(ms: number): Promise<void> {
+    while (!this.#stopped) {
+      await this.#ports.time.sleep(ms);
+      for (const work of this.#repeated.get(ms)!) if (!this.#stopped) work();
+    }
   }
 
   #tick(): void {
