@@ -86,11 +86,6 @@ export interface MemberOptions {
   /** Index of the newest snapshot record of the log. */
   readonly snapshotIndex: number;
   readonly snapshotData: SnapshotData;
-  /**
-   * Members to be reached from the start although the state does not know them yet: those who told
-   * a joining member of the cluster.
-   */
-  readonly firstPeers?: readonly { readonly id: bigint; readonly peerUrls: readonly string[] }[];
   /** This member was removed from the cluster for good: the process must stop. */
   readonly onRemoved?: () => void;
   /** The state became that of a snapshot, and is ahead of the revisions that were told. */
@@ -623,9 +618,7 @@ export class Member {
   }
 
   #connect(): void {
-    const { firstPeers = [] } = this.#options;
-    const members = this.state.members.list();
-    for (const peer of members.length > 0 ? members : firstPeers) this.#setPeer(peer);
+    for (const peer of this.state.members.list()) this.#setPeer(peer);
   }
 
   #setPeer({ id, peerUrls }: { readonly id: bigint; readonly peerUrls: readonly string[] }): void {

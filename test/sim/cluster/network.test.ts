@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Clock } from "./clock.ts";
 import { LifeTime, MachineClock } from "./machine-time.ts";
+import type { PeerInbox } from "../../../src/member/index.ts";
 import { FAIR, Network } from "./network.ts";
+import { PeerLinks } from "./peer-links.ts";
 
 test("a direction that is cut loses everything, and cuts nest", () => {
   const network = new Network(new Clock(), 1);
@@ -87,4 +89,36 @@ test("nothing that a life has asked for happens after its end", async () => {
   clock.at(20, () => {});
   await clock.runUntil(() => clock.now >= 20);
   assert.equal(happened, false);
+});
+
+test("who was removed before anything was said to it hears of it where it asks for streams", async () => {
+  const clock = new Clock();
+  let hasHeard = false;
+  let isRemoved = false;
+  const inbox = { ids: { memberId: 4n }, isRemoved: () => isRemoved } as unknown as PeerInbox;
+  const nothing = () => {};
+  const after = (ms: number, work: () => void) => clock.after(ms, work);
+  const links = new PeerLinks(
+    {
+      network: new Network(clock, 1),
+      name: "m4",
+      peerOn: () => ({ inbox, isAlive: true, bornAt: 0, arrive: (work) => work() }),
+      now: () => clock.now,
+      after,
+      afterAnyway: after,
+      localNow: () => clock.now,
+      say: nothing,
+      sent: nothing,
+      removed: () => {
+        hasHeard = true;
+      },
+    },
+    inbox,
+  );
+  links.setPeer(1n, ["http://m1:2380"]);
+  await clock.runUntil(() => clock.now > 3000);
+  assert.ok(!hasHeard);
+  isRemoved = true;
+  await clock.runUntil(() => hasHeard || clock.now > 6000);
+  assert.ok(hasHeard);
 });

@@ -49,6 +49,9 @@ const SNAPSHOT_MS_MAX = 5000;
 /** The time after which a call is given up (etcd's own time-outs are of this order). */
 const CALL_MS = 2000;
 
+/** How often a member tries to have streams from each of the others (`src/peer/stream-reader.ts`). */
+const DIAL_MS = 1000;
+
 /** The links of one life to the other members. */
 export class PeerLinks implements NetworkPort {
   readonly #around: Surroundings;
@@ -64,7 +67,18 @@ export class PeerLinks implements NetworkPort {
   }
 
   setPeer(id: bigint, peerUrls: readonly string[]): void {
+    const isNew = !this.#hosts.has(id);
     this.#hosts.set(id, machineAt(peerUrls[0]!));
+    if (isNew) this.#around.after(DIAL_MS, () => this.#dial(id));
+  }
+
+  /** Who has nothing to send hears that it was removed when it asks for its streams. */
+  #dial(id: bigint): void {
+    const host = this.#hosts.get(id);
+    if (this.#isStopped || host === undefined) return;
+    const isRemoved = this.#reach(host)?.inbox.isRemoved(this.#inbox.ids.memberId);
+    if (isRemoved === true) this.#around.removed();
+    else this.#around.after(DIAL_MS, () => this.#dial(id));
   }
 
   removePeer(id: bigint): void {
