@@ -51,8 +51,8 @@ interface Round {
 export async function runMembers(options: Options): Promise<void> {
   needPeer("benchmark");
   const pattern = new RegExp(options.only);
-  const loads = LOADS.filter(({ name }) => NAMES.has(name)).flatMap(bySeat);
-  const wanted = loads.filter(({ name }) => pattern.test(name));
+  const named = LOADS.filter(({ name }) => NAMES.has(name));
+  const loads = named.flatMap(bySeat).filter(({ name }) => pattern.test(name));
   const results = new Map<Kind, Round[]>([
     ["quord", []],
     ["etcd", []],
@@ -61,10 +61,10 @@ export async function runMembers(options: Options): Promise<void> {
     console.log(`round ${number + 1} of ${options.rounds}`);
     const kinds = [...results.keys()];
     for (const kind of number % 2 === 0 ? kinds : kinds.toReversed()) {
-      results.get(kind)!.push(await round(kind, wanted, options));
+      results.get(kind)!.push(await round(kind, loads, options));
     }
   }
-  const tables = report(wanted, results);
+  const tables = report(loads, results);
   console.log(`\n${tables}`);
   const isComplete = !options.isQuick && options.only === "" && options.members === 3;
   if (isComplete) writeSection("Three members", section(tables, options));
@@ -79,13 +79,7 @@ async function round(kind: Kind, loads: readonly Seated[], options: Options): Pr
   await run(needPeer("etcdctl"), ["--endpoints", endpoints.join(","), "put", READ_KEY, value]);
   const samples = new Map<string, Sample>();
   for (const load of loads) {
-    const leader = (await cluster.leader()).endpoint;
-    const seats = {
-      all: endpoints,
-      leader: [leader],
-      follower: endpoints.filter((endpoint) => endpoint !== leader).slice(0, 1),
-    };
-    const target = { endpoints: seats[load.seat], pids };
+    const target = { endpoints: await endpointsOf(cluster, load.seat), pids };
     const sample = await measure(target, load, options.seconds);
     samples.set(load.name, sample);
     console.log(progressLine(kind, load.name, sample));
@@ -95,7 +89,14 @@ async function round(kind: Kind, loads: readonly Seated[], options: Options): Pr
   return { samples, peakMib };
 }
 
-function report(loads: readonly Seated[], results: ReadonlyMap<Kind, readonly Round[]>): string {
+async function endpointsOf(cluster: Cluster, seat: Seated["seat"]): Promise<string[]> {
+  if (seat === "all") return cluster.seats.map(({ endpoint }) => endpoint);
+  const leader = await cluster.leader();
+  const one = seat === "leader" ? leader : cluster.seats.find((other) => other !== leader)!;
+  return [one.endpoint];
+}
+
+function report(loads: readonly Load[], results: ReadonlyMap<Kind, readonly Round[]>): string {
   const rows = loads.map(({ name }) => {
     const of = (kind: Kind, field: keyof Sample) =>
       median(results.get(kind)!.map(({ samples }) => samples.get(name)![field]));

@@ -6,7 +6,7 @@ import {
   GrpcClientConnection,
 } from "../grpc/index.ts";
 import { BufferPool } from "../h2/index.ts";
-import { writeOutput } from "../net/index.ts";
+import { DeadlineWatch, writeOutput } from "../net/index.ts";
 import { CODE } from "../proto/index.ts";
 import { PulledStream, UnaryEvents } from "./channel-calls.ts";
 import type { Address } from "./endpoint.ts";
@@ -57,7 +57,7 @@ export class Channel implements Transport {
   readonly #sendBytesMax: number;
   readonly #settled = Promise.withResolvers<void>();
   readonly #ticker: NodeJS.Timeout;
-  #expirer: NodeJS.Timeout | undefined = undefined;
+  readonly #deadlines: DeadlineWatch;
   #flushing = false;
 
   /** `socket` is connected. */
@@ -80,6 +80,7 @@ export class Channel implements Transport {
       wantsFlush: () => this.#flushSoon(),
       changed: () => this.#settled.resolve(),
     });
+    this.#deadlines = new DeadlineWatch(this.#grpc, EXPIRE_MS);
     this.#ticker = setInterval(() => this.#grpc.tick(performance.now()), TICK_MS).unref();
     this.#listen();
     this.#flush();
@@ -96,8 +97,9 @@ export class Channel implements Transport {
 
   /** A call with callbacks, which are never called from within. */
   call(path: string, options: ClientCallOptions, events: ClientCallEvents): GrpcClientCall {
-    if (options.timeoutMs !== undefined) this.#watchDeadlines();
-    return this.#grpc.call(path, options, events, performance.now());
+    const call = this.#grpc.call(path, options, events, performance.now());
+    this.#deadlines.wake();
+    return call;
   }
 
   /** One request, one response. */
@@ -139,7 +141,7 @@ export class Channel implements Transport {
 
   #lost(reason: string): void {
     clearInterval(this.#ticker);
-    clearInterval(this.#expirer);
+    this.#deadlines.stop();
     this.#settled.promise.catch(() => {});
     this.#settled.reject(new Error(`error reading server preface: ${reason}`));
     this.#grpc.abort(
@@ -159,16 +161,6 @@ export class Channel implements Transport {
     this.#grpc.openWaiting();
     writeOutput(this.#socket, this.#grpc);
     if (this.#grpc.closeReason !== undefined) this.#socket.end(() => this.#socket.destroy());
-  }
-
-  /** Looks at deadlines only while there are any. */
-  #watchDeadlines(): void {
-    this.#expirer ??= setInterval(() => {
-      this.#grpc.expire(performance.now());
-      if (this.#grpc.deadlines.size > 0) return;
-      clearInterval(this.#expirer);
-      this.#expirer = undefined;
-    }, EXPIRE_MS);
   }
 
   #refuseSend(message: Uint8Array): StatusError | undefined {

@@ -7,10 +7,10 @@ import {
   type MethodStats,
   type PlainHandler,
 } from "../grpc/index.ts";
-import { writeOutput } from "../net/index.ts";
+import { DeadlineWatch, writeOutput } from "../net/index.ts";
 import { gzip } from "./gzip.ts";
 
-/** How often deadlines are looked at. */
+/** How often deadlines are looked at, while there are any. */
 const EXPIRE_MS = 20;
 /**
  * How long acknowledged pings wait for replies to leave with them. Go's clients ping after almost
@@ -57,7 +57,7 @@ export class GrpcServer {
   readonly #pool = new BufferPool();
   readonly #connections = new Set<SocketConnection>();
   readonly #ticker: NodeJS.Timeout;
-  #expirer: NodeJS.Timeout | undefined;
+  readonly #deadlines: DeadlineWatch;
   #dirty: SocketConnection[] = [];
   /** Connections with nothing but acknowledged pings to send. */
   readonly #waiting = new Set<SocketConnection>();
@@ -77,6 +77,7 @@ export class GrpcServer {
       gzip,
       nowMs: performance.now(),
     });
+    this.#deadlines = new DeadlineWatch(this.#service, EXPIRE_MS);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
@@ -127,7 +128,7 @@ export class GrpcServer {
   /** Ends every connection at once. */
   close(): void {
     clearInterval(this.#ticker);
-    this.#expireNoMore();
+    this.#deadlines.stop();
     for (const connection of this.#connections) connection.close();
   }
 
@@ -142,18 +143,10 @@ export class GrpcServer {
     this.#options.onError?.(error);
   }
 
-  /** Looks at deadlines only while there are any: nothing to do costs nothing. */
-  watchDeadlines(): void {
-    if (this.#expirer !== undefined || this.#service.deadlines.size === 0) return;
-    this.#expirer = setInterval(() => {
-      this.#service.expire(performance.now());
-      if (this.#service.deadlines.size === 0) this.#expireNoMore();
-    }, EXPIRE_MS).unref();
-  }
-
-  #expireNoMore(): void {
-    clearInterval(this.#expirer);
-    this.#expirer = undefined;
+  /** Calls may have come. */
+  received(bytes: number): void {
+    this.receivedBytes += bytes;
+    this.#deadlines.wake();
   }
 
   /** Resolves when no connection is left, or after `timeoutMs`. */
@@ -244,11 +237,10 @@ class SocketConnection {
   }
 
   #receive(chunk: Uint8Array): void {
-    this.#server.receivedBytes += chunk.length;
     this.#receiving = true;
     this.#contained(() => this.grpc.receive(chunk, performance.now()));
     this.#receiving = false;
-    this.#server.watchDeadlines();
+    this.#server.received(chunk.length);
     if (this.grpc.hasOutput && this.grpc.canWait) this.#server.flushLater(this);
     else this.flush();
     if (this.#ready !== undefined && this.grpc.isSettled) {
