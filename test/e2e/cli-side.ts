@@ -88,9 +88,9 @@ export class Side {
     }
     const shown = await this.#execute(line);
     const granted = /lease ([0-9a-f]{16}) granted/.exec(shown.stdout);
-    const added = /(?:Member +|"member":\{"ID":")([0-9a-f]{2,})/.exec(shown.stdout);
-    if (added) {
-      this.#learner = added[1]!;
+    const added = memberIn(shown.stdout);
+    if (added !== undefined) {
+      this.#learner = added;
       this.#added = new RegExp(`\\b(${this.#learner}|${BigInt(`0x${this.#learner}`)})\\b`, "g");
     }
     const { code } = shown;
@@ -174,6 +174,13 @@ export class Side {
   }
 }
 
+/** The id, in hexadecimal, of the member that an answer is about. */
+function memberIn(answer: string): string | undefined {
+  const [, hex] = /(?:Member +|"member":\{"ID":")([0-9a-f]{2,})/.exec(answer) ?? [];
+  const [, decimal] = /"member":\{"ID":(\d+)/.exec(answer) ?? [];
+  return decimal === undefined ? hex : BigInt(decimal).toString(16);
+}
+
 function namesOf({ members, ids = [], clusterId }: Served): [string, string][] {
   const [first] = members;
   if (members.length === 1) return [[first!.endpoint, "127.0.0.1:CLIENT"]];
@@ -253,6 +260,8 @@ function tidyLog(line: string): string {
       .replace(/,"stacktrace":"[^"]*"/, "")
       .replace(/etcd-endpoints:\/\/0x[0-9a-f]+/, "etcd-endpoints://ID")
       .replaceAll(/LocalAddr: '[^']*'/g, "LocalAddr: 'LOCAL'")
+      // The list of members is asked of whichever of the endpoints is connected first.
+      .replace(/(?<=Addr: ')127.0.0.1:CLIEN\d(?=.*"\/etcdserverpb.Cluster\/MemberList")/, "ANY")
       // Whether the client's clock or the server's was first.
       .replace(
         "stream terminated by RST_STREAM with error code: CANCEL",
