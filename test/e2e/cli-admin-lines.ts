@@ -1,5 +1,5 @@
 /** Scenes of an operator's commands: members, alarms, users and roles, locks and elections. */
-import type { Line, Scene } from "./cli-side.ts";
+import { type Line, type Scene, stores } from "./cli-side.ts";
 
 const FORMS = ["simple", "json", "fields", "table", "protobuf"];
 /** The same command in every form of output. */
@@ -76,7 +76,7 @@ const MEMBERS: Scene = {
     "downgrade enable",
     "downgrade enable a b",
     "downgrade enable ''",
-    "downgrade enable 3.6",
+    { line: "downgrade enable 3.6", settles: stores("3.6.0") },
     "downgrade enable 3.6",
     "downgrade cancel extra",
     "downgrade 3.6",

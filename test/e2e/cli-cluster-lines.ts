@@ -1,5 +1,5 @@
 /** Scenes of clusters: commands to several endpoints, members that come, go and fail. */
-import type { Line, Scene } from "./cli-side.ts";
+import { type Line, type Scene, stores } from "./cli-side.ts";
 
 const FORMS = ["simple", "json", "fields", "table"];
 /** The same command in the forms of output in which ids can be made equal afterwards. */
@@ -142,6 +142,7 @@ const CHANGES: readonly (string | Line)[] = [
   "member remove {learner}",
 ];
 
+/** Before anything with a lease that ends by itself, since the log's last index is shown. */
 const OLDER: readonly (string | Line)[] = [
   ...inReadableForms("downgrade validate 3.6"),
   "downgrade validate 3.6 --endpoints {e2}",
@@ -149,10 +150,11 @@ const OLDER: readonly (string | Line)[] = [
   "downgrade validate 3.7",
   "downgrade cancel",
   "downgrade enable 3.5",
-  "downgrade enable 3.6 --endpoints {e3}",
+  { line: "downgrade enable 3.6 --endpoints {e3}", settles: stores("3.6.0") },
   "endpoint status --endpoints {e1} -w fields",
   "downgrade enable 3.6",
   "downgrade validate 3.6",
+  { line: "downgrade cancel", settles: stores("3.7.0") },
   ...inReadableForms("downgrade cancel"),
 ];
 
@@ -231,7 +233,7 @@ const scene = (name: string, lines: Scene["lines"]): Scene => ({
 });
 
 export const CLUSTER_SCENES: readonly Scene[] = [
-  scene("a cluster", [...ASKED, ...FAILING, ...LEADERS, ...MEETING, ...OLDER]),
+  scene("a cluster", [...ASKED, ...FAILING, ...LEADERS, ...OLDER, ...MEETING]),
   scene("members of a cluster", [...CHANGES, ...DYING]),
   scene("a cluster on the move", MOVING),
   scene("a cluster without a majority", ALONE),

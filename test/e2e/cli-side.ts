@@ -1,5 +1,6 @@
 /** One side of the comparison of command lines: a tool, and the server it talks to. */
 import { spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { endWithUs, freshDir, type Member } from "../lib/processes.ts";
 
 const TIMEOUT_MS = 20_000;
@@ -9,6 +10,8 @@ const MEANWHILE_MS = 2_500;
 const REST_MS = 50;
 /** How long a command that should say nothing is given to say something. */
 const SILENCE_MS = 1_500;
+/** What takes its time is looked for this often. */
+const LOOK_MS = 100;
 
 /** A command line with more to it than words. */
 export interface Line {
@@ -31,11 +34,19 @@ export interface Line {
   readonly kills?: number;
   /** The same, while the command runs. */
   readonly killsMeanwhile?: number;
+  /** What another command shows in the end; it is asked until then, for what takes its time. */
+  readonly settles?: { readonly line: string; readonly shows: string };
   /** What comes in no order, or in the order of ids that cannot be made equal. */
   readonly sorted?: true;
   /** More of the environment. `CTL` is there for every command: the tool with its endpoint. */
   readonly env?: Readonly<Record<string, string>>;
 }
+
+/** That the first member has moved its files to a version, which it does every few seconds. */
+export const stores = (version: string) => ({
+  line: "endpoint status --endpoints {e1} -w fields",
+  shows: `"StorageVersion" : "${version}"`,
+});
 
 /** Command lines that run one after the other against a fresh server. */
 export interface Scene {
@@ -93,6 +104,7 @@ export class Side {
       this.#learner = added;
       this.#added = new RegExp(`\\b(${this.#learner}|${BigInt(`0x${this.#learner}`)})\\b`, "g");
     }
+    await this.#settled(line);
     const { code } = shown;
     const tidied = (text: string) => {
       const own = this.#tidy(text);
@@ -102,6 +114,15 @@ export class Side {
     const result = { stdout: tidied(shown.stdout), stderr: tidied(shown.stderr), code };
     if (granted) this.#lease = granted[1]!;
     return result;
+  }
+
+  async #settled({ line, settles }: Line): Promise<void> {
+    if (settles === undefined) return;
+    const end = performance.now() + TIMEOUT_MS;
+    while (!(await this.#execute(settles)).stdout.includes(settles.shows)) {
+      if (performance.now() > end) throw new Error(`${settles.shows} never came after ${line}`);
+      await sleep(LOOK_MS);
+    }
   }
 
   #words(line: string): string[] {
