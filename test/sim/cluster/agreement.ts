@@ -1,8 +1,8 @@
-import { bytesToHex, copyBytes, equalBytes } from "../../../src/base/index.ts";
 import type { State } from "../../../src/apply/index.ts";
 import type { Member } from "../../../src/member/index.ts";
-import { type Entry, InternalRequest } from "../../../src/proto/index.ts";
+import type { Entry } from "../../../src/proto/index.ts";
 import type { Change, Told, Watched } from "../../lib/history/index.ts";
+import { EntryHistory } from "../entry-history.ts";
 import * as model from "../model.ts";
 
 type Say = (violation: string) => void;
@@ -16,12 +16,9 @@ export class Agreement {
   readonly #now: () => number;
   /** So many entries found the cluster: raft knows all of them from the start. */
   readonly #founders: number;
-  readonly #entries: Entry[] = [];
+  readonly #entries = new EntryHistory();
   readonly #states: string[] = [];
   readonly #leaders = new Map<number, string>();
-  /** Sequences of requests by the member's part of their ids. */
-  readonly #ids = new Map<number, Set<number>>();
-  readonly #request = new InternalRequest();
   readonly #model = new model.Model();
   readonly #told: Told[] = [];
 
@@ -33,7 +30,7 @@ export class Agreement {
 
   /** The last entry that anybody has applied. */
   get lastIndex(): number {
-    return this.#entries.length;
+    return this.#entries.lastIndex;
   }
 
   get revision(): number {
@@ -104,23 +101,12 @@ export class Agreement {
   }
 
   #applied(name: string, entry: Entry): void {
-    const { index, term, type, data } = entry;
-    if (index > this.#entries.length + 1) {
-      this.#say(`${name} applies entry ${index}, and nobody ${this.#entries.length + 1}`);
-      return;
-    }
-    const known = this.#entries[index - 1];
-    if (known === undefined) {
-      this.#first({ index, term, type, data: copyBytes(data) });
-    } else if (known.term !== term || known.type !== type || !equalBytes(known.data, data)) {
-      const [was, is] = [bytesToHex(known.data), bytesToHex(data)];
-      this.#say(`${name} applies at ${index} ${term} ${is}, others applied ${known.term} ${was}`);
-    }
+    const isNew = this.#entries.applied(entry, (what) => this.#say(`${name}: ${what}`));
+    if (isNew) this.#tell(entry);
   }
 
-  #first(entry: Entry): void {
-    this.#entries.push(entry);
-    this.#checkId(entry);
+  /** What a watch is told of an entry. */
+  #tell(entry: Entry): void {
     const before = this.#model.revision;
     this.#model.apply(entry);
     if (this.#model.revision === before) return;
@@ -131,14 +117,6 @@ export class Agreement {
       changes.unshift(asTold(change));
     }
     this.#told.push({ at: this.#now(), changes });
-  }
-
-  #checkId({ index, type, data }: Entry): void {
-    if (type !== 0 || data.length === 0) return;
-    const { member, sequence } = this.#request.decode(data);
-    const known = this.#ids.get(member) ?? new Set();
-    if (known.has(sequence)) this.#say(`the request of entry ${index} is in the log twice`);
-    this.#ids.set(member, known.add(sequence));
   }
 }
 

@@ -1,4 +1,4 @@
-import { DiskError } from "../../../src/disk/index.ts";
+import { Prng } from "../../../src/base/index.ts";
 import type { ServerCall } from "../../../src/grpc/index.ts";
 import type { Member, PeerInbox } from "../../../src/member/index.ts";
 import { type ChangeList, WatchHub } from "../../../src/mvcc/index.ts";
@@ -8,10 +8,9 @@ import { Pipeline, Service, WatchService } from "../../../src/rpc/index.ts";
 import type { Birth } from "../../../src/server/birth.ts";
 import { BootError, bootIn } from "../../../src/server/boot.ts";
 import type { Config } from "../../../src/server/config.ts";
-import { DiskCalls } from "../disk-calls.ts";
+import { DIR, isOfDisk } from "../data-dir.ts";
 import type { Disk } from "../disk.ts";
-import { DIR } from "../life.ts";
-import { Prng } from "../../../src/base/index.ts";
+import { DiskCalls } from "../disk-calls.ts";
 import type { ClientCall, Host } from "./call.ts";
 import { LifeTime, type MachineClock } from "./machine-time.ts";
 import type { Peer, PeerLinks } from "./peer-links.ts";
@@ -214,11 +213,6 @@ export class Life implements Host, Peer {
       serviceNames: [],
     });
   }
-}
-
-/** What a member may die of: a file call that failed. */
-function isOfDisk(error: unknown): boolean {
-  return error instanceof DiskError || (error instanceof Error && "syscall" in error);
 }
 
 /** A member's log, as part of the trace. */

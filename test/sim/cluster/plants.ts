@@ -348,10 +348,10 @@ export const TOLD_BY: Readonly<Record<string, string>> = {
   "lease-not-extended": "src/lease/lessor.test.ts",
   "progress-overtakes": "src/mvcc/watch.test.ts",
   "renewal-by-deposed": "src/member/renewals.test.ts",
-  "directory-not-synced": "test/sim/power.test.ts",
+  "directory-not-synced": "test/sim/member/power.test.ts",
   "snapshot-index-forgotten": "src/apply/become.test.ts",
   "leases-behind-snapshot": "src/apply/become.test.ts",
-  "snapshot-not-synced": "test/sim/install.test.ts",
-  "database-before-record": "test/sim/install.test.ts",
+  "snapshot-not-synced": "test/sim/member/install.test.ts",
+  "database-before-record": "test/sim/member/install.test.ts",
   "installed-while-written": "src/member/received-snapshots.test.ts",
 };

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Prng } from "../../src/base/index.ts";
-import { type How, waysOf } from "./disk-calls.ts";
+import { Prng } from "../../../src/base/index.ts";
+import { drawSurvival, newDisk } from "../data-dir.ts";
+import { type How, waysOf } from "../disk-calls.ts";
 import { examine } from "./examine.ts";
 import { Ledger } from "./ledger.ts";
-import { type Life, live, newDisk } from "./life.ts";
+import { type Life, live } from "./life.ts";
 import { put } from "./requests.ts";
-import { drawSurvival } from "./rounds.ts";
 import { script } from "./script.ts";
 
 // A member runs a script, and the n-th file call fails, for every n and in every way. It stops and

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Prng } from "../../src/base/index.ts";
-import type { Disk } from "./disk.ts";
-import type { Fault } from "./disk-calls.ts";
+import { Prng } from "../../../src/base/index.ts";
+import { drawSurvival, newDisk } from "../data-dir.ts";
+import type { Disk } from "../disk.ts";
+import type { Fault } from "../disk-calls.ts";
 import { checkPages } from "./examine.ts";
 import { contentOf, type Follower, follow, type Image, type Promises } from "./follower.ts";
-import { newDisk } from "./life.ts";
 import { grant, put } from "./requests.ts";
-import { drawSurvival } from "./rounds.ts";
 
 // A member gets a snapshot from a leader, and entries behind it, and its end comes in its n-th file
 // call, for every n from the first that has to do with it.

@@ -1,6 +1,6 @@
-import type { Applied } from "../../src/apply/index.ts";
-import { textToBytes } from "../../src/base/index.ts";
-import { api, decodeMessage, encodeMessage, type Init, REQUEST } from "../../src/proto/index.ts";
+import type { Applied } from "../../../src/apply/index.ts";
+import { textToBytes } from "../../../src/base/index.ts";
+import { api, decodeMessage, encodeMessage, type Init, REQUEST } from "../../../src/proto/index.ts";
 
 /** A request as it goes into the log. */
 export interface Request {

@@ -1,12 +1,13 @@
 /** Lives of a member that do things at random and end at random, one after the other on one disk. */
 import assert from "node:assert/strict";
-import { Prng } from "../../src/base/index.ts";
-import type { Disk, Survives } from "./disk.ts";
-import type { Fault, How } from "./disk-calls.ts";
+import { Prng } from "../../../src/base/index.ts";
+import { drawSurvival, newDisk } from "../data-dir.ts";
+import type { Disk } from "../disk.ts";
+import type { Fault, How } from "../disk-calls.ts";
 import { check, checkHashes, checkPages } from "./examine.ts";
 import { hashOf, openImage } from "./fresh-replay.ts";
 import { Ledger } from "./ledger.ts";
-import { type End, type Life, live, newDisk } from "./life.ts";
+import { type End, type Life, live } from "./life.ts";
 import {
   compact,
   grant,
@@ -93,12 +94,6 @@ function drawFault(random: Prng): Fault | undefined {
   const how = FATES[random.below(FATES.length)];
   // Some within the start, most behind it.
   return how && { nth: 1 + random.below(random.oneIn(4) ? 30 : 110), how };
-}
-
-/** Everything, nothing, or each with the same chance. */
-export function drawSurvival(random: Prng): Survives {
-  const chance = random.below(5);
-  return () => random.below(4) < chance;
 }
 
 /** Sees that all is as it must be, then does this and that. */

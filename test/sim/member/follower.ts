@@ -1,7 +1,7 @@
 /** A member that follows a leader which only these files know: it is sent what the test wants. */
-import { Arena, bytesToKey, concatBytes, deferred } from "../../src/base/index.ts";
-import { Logger } from "../../src/observe/index.ts";
-import type { Member, PeerInbox, SnapshotSink } from "../../src/member/index.ts";
+import { Arena, bytesToKey, concatBytes, deferred } from "../../../src/base/index.ts";
+import { Logger } from "../../../src/observe/index.ts";
+import type { Member, PeerInbox, SnapshotSink } from "../../../src/member/index.ts";
 import {
   api,
   decodeMessage,
@@ -9,14 +9,15 @@ import {
   ENTRY_TYPE,
   type Entry,
   type Failure,
-} from "../../src/proto/index.ts";
-import { EMPTY_CONF_STATE, MESSAGE_TYPE, type Message, message } from "../../src/raft/index.ts";
-import { bootIn } from "../../src/server/boot.ts";
-import { NO_NETWORK } from "../../src/server/no-network.ts";
-import type { Disk } from "./disk.ts";
-import { DiskCalls, type Fault } from "./disk-calls.ts";
+} from "../../../src/proto/index.ts";
+import { EMPTY_CONF_STATE, MESSAGE_TYPE, type Message, message } from "../../../src/raft/index.ts";
+import { bootIn } from "../../../src/server/boot.ts";
+import { NO_NETWORK } from "../../../src/server/no-network.ts";
+import { DIR, isOfDisk } from "../data-dir.ts";
+import type { Disk } from "../disk.ts";
+import { DiskCalls, type Fault } from "../disk-calls.ts";
 import { toEnd } from "./fresh-replay.ts";
-import { CONFIG, DIR, isOfDisk, PAGE_GROWTH_BYTES, SEGMENT_BYTES } from "./life.ts";
+import { CONFIG, PAGE_GROWTH_BYTES, SEGMENT_BYTES } from "./life.ts";
 import { put, type Request } from "./requests.ts";
 import { SimTime } from "./time.ts";
 

@@ -1,17 +1,15 @@
-import { deferred } from "../../src/base/index.ts";
-import { dataDirPaths, DiskError } from "../../src/disk/index.ts";
-import type { Member } from "../../src/member/index.ts";
-import { Logger } from "../../src/observe/index.ts";
-import { bootIn } from "../../src/server/boot.ts";
-import { type Config, makeConfig } from "../../src/server/config.ts";
-import { parseFlags } from "../../src/server/flags.ts";
-import { Disk } from "./disk.ts";
-import { DiskCalls, type Fault } from "./disk-calls.ts";
+import { deferred } from "../../../src/base/index.ts";
+import type { Member } from "../../../src/member/index.ts";
+import { Logger } from "../../../src/observe/index.ts";
+import { bootIn } from "../../../src/server/boot.ts";
+import { type Config, makeConfig } from "../../../src/server/config.ts";
+import { parseFlags } from "../../../src/server/flags.ts";
+import { DIR, isOfDisk } from "../data-dir.ts";
+import type { Disk } from "../disk.ts";
+import { DiskCalls, type Fault } from "../disk-calls.ts";
 import type { Ledger } from "./ledger.ts";
 import { answerOf, type Request } from "./requests.ts";
 import { SimTime } from "./time.ts";
-
-export const DIR = dataDirPaths({ dataDir: "/data", walDir: "" });
 
 /** Small, so that everything that happens once in a while happens soon. */
 export const CONFIG: Config = {
@@ -29,13 +27,6 @@ export const SEGMENT_BYTES = 4 * 1024;
 export const PAGE_GROWTH_BYTES = 8 * 1024;
 
 const LOGGER = new Logger({ level: "fatal" });
-
-/** A data directory with nothing in it. */
-export function newDisk(): Disk {
-  const disk = new Disk();
-  for (const path of ["/data", "/data/member", DIR.snap]) disk.place(path);
-  return disk;
-}
 
 /** How a life ended: in peace, by what it said was fatal, or without having been asked. */
 export type End = "stopped" | "died" | "killed" | "cut";
@@ -142,11 +133,6 @@ export async function live(options: {
   if (ledger.broken !== undefined) throw ledger.broken;
   if (end === "died" && !isOfDisk(error)) throw error;
   return { end, error, calls };
-}
-
-/** What a member may die of: a file call that failed. */
-export function isOfDisk(error: unknown): boolean {
-  return error instanceof DiskError || (error instanceof Error && "syscall" in error);
 }
 
 /** As `serve` does it, without the servers. */

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Prng } from "../../src/base/index.ts";
-import { BootError } from "../../src/server/boot.ts";
-import type { Disk } from "./disk.ts";
+import { Prng } from "../../../src/base/index.ts";
+import { BootError } from "../../../src/server/boot.ts";
+import { DIR, drawSurvival, newDisk } from "../data-dir.ts";
+import type { Disk } from "../disk.ts";
 import { examine } from "./examine.ts";
 import { Ledger } from "./ledger.ts";
-import { DIR, live, newDisk } from "./life.ts";
-import { drawSurvival } from "./rounds.ts";
+import { live } from "./life.ts";
 import { script } from "./script.ts";
 
 // A member runs a script, and the power fails in its n-th file call, for every n.

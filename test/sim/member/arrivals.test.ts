@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concatBytes } from "../../src/base/index.ts";
-import { hashAll } from "../../src/mvcc/index.ts";
-import { SLICE } from "../../src/mvcc/slices.ts";
-import type { Fault } from "./disk-calls.ts";
+import { concatBytes } from "../../../src/base/index.ts";
+import { hashAll } from "../../../src/mvcc/index.ts";
+import { SLICE } from "../../../src/mvcc/slices.ts";
+import { DIR, newDisk } from "../data-dir.ts";
+import type { Fault } from "../disk-calls.ts";
 import { checkPages } from "./examine.ts";
 import { type Follower, follow, type Image } from "./follower.ts";
-import { DIR, newDisk } from "./life.ts";
 import { compact, put, remove } from "./requests.ts";
 
 // What is sent to a member as a snapshot, and how it takes that.

@@ -1,10 +1,10 @@
-import { State } from "../../src/apply/index.ts";
-import { Db, MemoryFile, pageOverflow } from "../../src/bolt/index.ts";
-import { Members } from "../../src/cluster/index.ts";
-import { Lessor } from "../../src/lease/index.ts";
-import { type KvHash, Store } from "../../src/mvcc/index.ts";
-import { type Entry, ENTRY_TYPE } from "../../src/proto/index.ts";
-import { TTL_SECONDS_MIN } from "./model.ts";
+import { State } from "../../../src/apply/index.ts";
+import { Db, MemoryFile, pageOverflow } from "../../../src/bolt/index.ts";
+import { Members } from "../../../src/cluster/index.ts";
+import { Lessor } from "../../../src/lease/index.ts";
+import { type KvHash, Store } from "../../../src/mvcc/index.ts";
+import { type Entry, ENTRY_TYPE } from "../../../src/proto/index.ts";
+import { TTL_SECONDS_MIN } from "../model.ts";
 
 const PAGE_BYTES = 4096;
 const IDS = { clusterId: 1n, memberId: 1n };

@@ -1,8 +1,9 @@
-import { bytesToHex, copyBytes, equalBytes } from "../../src/base/index.ts";
-import type { Member } from "../../src/member/index.ts";
-import { type Entry, InternalRequest } from "../../src/proto/index.ts";
+import { equalBytes } from "../../../src/base/index.ts";
+import type { Member } from "../../../src/member/index.ts";
+import { type Entry, InternalRequest } from "../../../src/proto/index.ts";
+import { EntryHistory } from "../entry-history.ts";
+import { Model } from "../model.ts";
 import { FreshReplay } from "./fresh-replay.ts";
-import { Model } from "./model.ts";
 
 /** A promise that the member broke. */
 export class Broken extends Error {}
@@ -27,8 +28,7 @@ export class Ledger {
   lives = 0;
   /** The last entry of which a client was told. */
   lastPromised = 0;
-  readonly #entries: Entry[] = [];
-  readonly #ids = new Set<string>();
+  #entries = new EntryHistory();
   readonly #promises: Answered[] = [];
   /** The model's answers, by entry; and how many promises were compared with them. */
   readonly #answers: string[] = [];
@@ -37,7 +37,7 @@ export class Ledger {
 
   /** Index of the last entry that any life has applied. */
   get lastIndex(): number {
-    return this.#entries.length;
+    return this.#entries.lastIndex;
   }
 
   /** How many requests were answered. */
@@ -50,9 +50,8 @@ export class Ledger {
     const ledger = new Ledger();
     ledger.lives = this.lives;
     ledger.lastPromised = this.lastPromised;
-    ledger.#entries.push(...this.#entries);
+    ledger.#entries = this.#entries.fork();
     ledger.#promises.push(...this.#promises);
-    for (const id of this.#ids) ledger.#ids.add(id);
     return ledger;
   }
 
@@ -78,7 +77,7 @@ export class Ledger {
 
   /** Brings the model to the last entry, and sees whether the answers given were right. */
   settle(): void {
-    for (const entry of this.#entries.slice(this.#answers.length)) {
+    for (const entry of this.#entries.after(this.#answers.length)) {
       this.#answers.push(this.model.apply(entry));
     }
     for (; this.#compared < this.#promises.length; this.#compared++) {
@@ -90,7 +89,7 @@ export class Ledger {
   replay(): FreshReplay {
     this.#replay ??= new FreshReplay();
     const { appliedIndex } = this.#replay.state;
-    for (const entry of this.#entries.slice(appliedIndex)) this.#replay.apply(entry);
+    for (const entry of this.#entries.after(appliedIndex)) this.#replay.apply(entry);
     return this.#replay;
   }
 
@@ -100,7 +99,7 @@ export class Ledger {
   }
 
   #compare({ index, field, request, answer }: Answered): void {
-    const found = new InternalRequest().decode(this.#entries[index - 1]!.data);
+    const found = new InternalRequest().decode(this.#entries.at(index).data);
     if (found.field !== field || !equalBytes(found.body.rest(), request)) {
       this.break(`entry ${index} is not what its proposer was answered for`);
     }
@@ -109,23 +108,6 @@ export class Ledger {
   }
 
   #applied(entry: Entry): void {
-    const { index, term, type, data } = entry;
-    if (index > this.#entries.length + 1) this.break(`entry ${index} leaves a gap`);
-    const known = this.#entries[index - 1];
-    if (known === undefined) {
-      this.#entries.push({ index, term, type, data: copyBytes(data) });
-      this.#checkId(entry);
-    } else if (known.term !== term || known.type !== type || !equalBytes(known.data, data)) {
-      const [was, is] = [bytesToHex(known.data), bytesToHex(data)];
-      this.break(`entry ${index} was ${known.term} ${was} and is ${term} ${is}`);
-    }
-  }
-
-  #checkId({ index, type, data }: Entry): void {
-    if (type !== 0 || data.length === 0) return;
-    const { member, sequence } = new InternalRequest().decode(data);
-    const id = `${member}/${sequence}`;
-    if (this.#ids.has(id)) this.break(`the request of entry ${index} is in the log twice`);
-    this.#ids.add(id);
+    this.#entries.applied(entry, (what) => this.break(what));
   }
 }

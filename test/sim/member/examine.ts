@@ -1,17 +1,18 @@
 /** Boots what is left and holds all of it against the ledger. */
 import assert from "node:assert/strict";
-import { bytesToKey, bytesToText, concatBytes } from "../../src/base/index.ts";
-import type { State } from "../../src/apply/index.ts";
-import type { KeyValue } from "../../src/mvcc/index.ts";
-import { readWal, walExists } from "../../src/disk/index.ts";
-import { api, decodeMessage } from "../../src/proto/index.ts";
-import { decodeSnapFile, snapFileName } from "../../src/wal/index.ts";
-import type { Disk } from "./disk.ts";
-import { DiskCalls, type Fault } from "./disk-calls.ts";
+import { bytesToKey, bytesToText, concatBytes } from "../../../src/base/index.ts";
+import type { State } from "../../../src/apply/index.ts";
+import type { KeyValue } from "../../../src/mvcc/index.ts";
+import { readWal, walExists } from "../../../src/disk/index.ts";
+import { api, decodeMessage } from "../../../src/proto/index.ts";
+import { decodeSnapFile, snapFileName } from "../../../src/wal/index.ts";
+import { DIR } from "../data-dir.ts";
+import type { Disk } from "../disk.ts";
+import { DiskCalls, type Fault } from "../disk-calls.ts";
 import { hashOf, toEnd } from "./fresh-replay.ts";
 import type { Ledger } from "./ledger.ts";
-import { DIR, type Life, live, type Outcome } from "./life.ts";
-import type { Change, Pair } from "./model.ts";
+import { type Life, live, type Outcome } from "./life.ts";
+import type { Change, Pair } from "../model.ts";
 import { put } from "./requests.ts";
 import { SimTime } from "./time.ts";
 

@@ -1,12 +1,6 @@
-import { Heap, Prng } from "../../src/base/index.ts";
-import type { TimePort } from "../../src/member/index.ts";
-
-interface Event {
-  readonly at: number;
-  /** Events of one moment happen in the order in which they were asked for. */
-  readonly order: number;
-  readonly work: () => void;
-}
+import { Prng } from "../../../src/base/index.ts";
+import type { TimePort } from "../../../src/member/index.ts";
+import { allSettled, type Event, EventQueue } from "../event-queue.ts";
 
 /** Milliseconds after which work that has not ended never will. */
 const PATIENCE_MS = 120_000;
@@ -16,9 +10,8 @@ const IDLE_TURNS_MAX = 10_000;
 /** Time that passes only when everything that can happen now has happened. */
 export class SimTime implements TimePort {
   #now = 0;
-  #asked = 0;
   readonly #random: Prng;
-  readonly #events = new Heap<Event>((a, b) => a.at < b.at || (a.at === b.at && a.order < b.order));
+  readonly #events = new EventQueue();
 
   constructor(seed: number) {
     this.#random = new Prng(seed);
@@ -64,10 +57,9 @@ export class SimTime implements TimePort {
     };
     work.then(end, end);
     for (let idleTurns = 0; ; ) {
-      // Comes when all promises have settled that can.
-      await new Promise<void>((resolve) => process.nextTick(resolve));
+      await allSettled();
       if (ended) return work;
-      const event = this.#events.pop();
+      const event = this.#events.take();
       if (event === undefined ? ++idleTurns > IDLE_TURNS_MAX : event.at > PATIENCE_MS) {
         throw new Error("nothing happens any more");
       }
@@ -82,6 +74,6 @@ export class SimTime implements TimePort {
   }
 
   #after(ms: number, work: () => void): void {
-    this.#events.push({ at: this.#now + ms, order: this.#asked++, work });
+    this.#events.add(this.#now + ms, work);
   }
 }
