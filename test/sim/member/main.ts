@@ -1,7 +1,7 @@
 /**
  * Members on disks that fail, in one process: `rounds.test.ts` with as many rounds as you like.
  *
- *   node test/sim/member/main.ts [--rounds 10000] [--seed N]
+ *   npm run sim:member -- [--rounds 10000] [--seed N]
  */
 import { parseArgs } from "node:util";
 import { runRounds } from "./rounds.ts";

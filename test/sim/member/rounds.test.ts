@@ -6,7 +6,7 @@ import { live } from "./life.ts";
 import { runRounds } from "./rounds.ts";
 import { script } from "./script.ts";
 
-// For more than this: node test/sim/member/main.ts --rounds 100000
+// For more than this: npm run sim:member -- --rounds 100000
 
 // Before any test, since the hooks of the test runner make every promise dear.
 const outcome = await runRounds({ rounds: 225, seed: 1 }).catch((error: Error) => error);
