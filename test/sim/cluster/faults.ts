@@ -1,7 +1,8 @@
 import { FAIR } from "./network.ts";
 import type { Fault, Place, Plan, Who } from "./plan.ts";
 import type { Operator } from "./operator.ts";
-import type { Cluster, Machine } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Machine } from "./machine.ts";
 
 /** Calls that change a file. */
 const CALLS: Readonly<Record<Place, RegExp>> = {

@@ -8,7 +8,8 @@ import {
   type Schema,
 } from "../../../src/proto/index.ts";
 import { Caller, type Reply } from "./caller.ts";
-import type { Cluster, Machine } from "./world.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Machine } from "./machine.ts";
 
 const TIMEOUT_MS = 8000;
 const RETRY_MS = 400;

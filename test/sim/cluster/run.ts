@@ -4,12 +4,12 @@ import { api, decodeMessage, encodeMessage } from "../../../src/proto/index.ts";
 import { checkHistory, type Operation } from "../../lib/history/index.ts";
 import { Caller } from "./caller.ts";
 import { Client, Load } from "./client.ts";
+import { Cluster } from "./cluster.ts";
 import { encode, END } from "./encode.ts";
 import { Faults } from "./faults.ts";
 import { Operator } from "./operator.ts";
 import { FASTEST, type Plan } from "./plan.ts";
 import { Watcher } from "./watcher.ts";
-import { Cluster } from "./world.ts";
 
 /** When everything is good again, all members must agree within this. */
 const SETTLE_MS = 30_000;
@@ -27,10 +27,10 @@ export interface Outcome {
 
 /** Runs a plan to its end, or to the first violation. */
 export async function run(plan: Plan): Promise<Outcome> {
-  const world = new Run(plan);
-  await world.run();
-  const { trace, violations, agreement } = world.cluster;
-  const { operations } = world.load;
+  const one = new Run(plan);
+  await one.run();
+  const { trace, violations, agreement } = one.cluster;
+  const { operations } = one.load;
   return {
     violations,
     trace: trace.lines,
@@ -96,24 +96,24 @@ class Run {
   }
 
   #begin(random: Prng): void {
-    const { cluster: world, load } = this;
+    const { cluster, load } = this;
     const { clients, pauseMs, watchers } = this.#plan;
     for (let number = 1; number <= clients; number++) {
-      const options = { name: `c${number}`, world, load, seed: random.next(), pauseMs };
-      this.#spawn(new Client(options).run());
+      const options = { name: `c${number}`, world: cluster, load, pauseMs };
+      this.#spawn(new Client({ ...options, seed: random.next() }).run());
     }
     for (let number = 1; number <= watchers; number++) {
       const kind = WATCHES[(number - 1) % WATCHES.length]!;
       const watcher = new Watcher({
         ...kind,
         name: `w${number}`,
-        world,
+        world: cluster,
         seed: random.next(),
         from: () => (kind.isFromNow ? 0 : 2),
       });
       this.#watchers.push(watcher);
       const after = kind.isFromNow ? random.below(5000) : 0;
-      world.clock.after(after, () => this.#spawn(watcher.run(() => this.#isOver)));
+      cluster.clock.after(after, () => this.#spawn(watcher.run(() => this.#isOver)));
     }
   }
 
