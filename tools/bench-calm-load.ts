@@ -9,6 +9,8 @@ import {
 } from "../src/proto/index.ts";
 import type { Kind } from "../test/lib/binaries.ts";
 import { cpuSeconds } from "../test/lib/cpu.ts";
+import { quantile } from "../test/lib/figures.ts";
+import { type Memory, memoryMib, resetPeak } from "../test/lib/memory.ts";
 import { type Member, startMember } from "../test/lib/processes.ts";
 import {
   COMPACT,
@@ -21,8 +23,7 @@ import {
   SNAPSHOT,
 } from "./bench-calm-data.ts";
 import { type LoopFigures, loopFigures, type Spread, spread } from "./bench-calm-loop.ts";
-import { type Memory, memoryMib, resetPeak } from "./bench-calm-memory.ts";
-import { type Putting, quantile, startPuts } from "./bench-calm-puts.ts";
+import { type Putting, startPuts } from "./bench-calm-puts.ts";
 import { Wire } from "./bench-calm-wire.ts";
 
 const PAGE_KEYS = 1000;

@@ -54,12 +54,6 @@ export async function startPuts(job: Job): Promise<Putting> {
   };
 }
 
-/** The quantile of some numbers, such as 0.999. */
-export function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
-}
-
 /** Puts done before the first one counts: the connection, and code that is yet to be compiled. */
 const WARM_UP = 20;
 

@@ -1,10 +1,11 @@
 /** Turns the samples of tools/bench-calm.ts into the page docs/benchmarks-calm.md. */
 import { availableParallelism } from "node:os";
 import type { Kind } from "../test/lib/binaries.ts";
+import { median } from "../test/lib/figures.ts";
 import { type CalmSample, type Puts, type Sizes, type Work, WORKS } from "./bench-calm-load.ts";
 import type { StalledSample, WatchSample } from "./bench-calm-watch.ts";
 import { CONNECTIONS, EVENTS, WATCHERS_PER_CONNECTION } from "./bench-calm-watch.ts";
-import { median, table } from "./bench-report.ts";
+import { table } from "./bench-report.ts";
 
 export interface CalmResults {
   readonly sizes: Sizes;

@@ -3,10 +3,11 @@
  * and what watchers do to each other when some do not read.
  */
 import { api, decodeMessage, encodeMessage, Reader } from "../src/proto/index.ts";
+import { quantile } from "../test/lib/figures.ts";
+import { memoryMib, resetPeak } from "../test/lib/memory.ts";
 import type { Member } from "../test/lib/processes.ts";
-import { memoryMib, resetPeak } from "./bench-calm-memory.ts";
 import { COMPACT, RANGE, rangeRequest, WATCH } from "./bench-calm-data.ts";
-import { quantile, startPuts } from "./bench-calm-puts.ts";
+import { startPuts } from "./bench-calm-puts.ts";
 import { type OpenCall, Wire } from "./bench-calm-wire.ts";
 
 export const CONNECTIONS = 100;

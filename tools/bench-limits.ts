@@ -11,9 +11,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { api, decodeMessage, encodeMessage } from "../src/proto/index.ts";
 import type { Kind } from "../test/lib/binaries.ts";
+import { memoryMib } from "../test/lib/memory.ts";
 import { type Member, spawnMember, startMember } from "../test/lib/processes.ts";
 import { fill, PUT, putRequest, RANGE, rangeRequest, shuffled, WATCH } from "./bench-calm-data.ts";
-import { memoryMib } from "./bench-calm-memory.ts";
 import { Wire } from "./bench-calm-wire.ts";
 
 const { values, positionals } = parseArgs({

@@ -1,12 +1,13 @@
 /** `npm run bench -- --members 3`: clusters of quord and of etcd, in turn, on the same cores. */
 import { availableParallelism } from "node:os";
 import { needPeer, type Kind } from "../test/lib/binaries.ts";
-import { peakMemoryMib } from "../test/lib/cpu.ts";
+import { median } from "../test/lib/figures.ts";
+import { memoryMib } from "../test/lib/memory.ts";
 import { run } from "../test/lib/processes.ts";
 import { Cluster } from "../test/cluster/cluster.ts";
 import { measure, progressLine } from "./bench-generate.ts";
 import { type Load, LOADS, READ_KEY, type Sample } from "./bench-loads.ts";
-import { median, table, times } from "./bench-report.ts";
+import { table, times } from "./bench-report.ts";
 import { writeSection } from "./bench-sections.ts";
 
 interface Options {
@@ -84,7 +85,7 @@ async function round(kind: Kind, loads: readonly Seated[], options: Options): Pr
     samples.set(load.name, sample);
     console.log(progressLine(kind, load.name, sample));
   }
-  const peakMib = Math.max(...pids.map(peakMemoryMib));
+  const peakMib = Math.max(...pids.map((pid) => memoryMib(pid).peak));
   await cluster.stop();
   return { samples, peakMib };
 }

@@ -1,5 +1,6 @@
 /** Turns the rounds of a benchmark into medians, ratios and the page docs/benchmarks.md. */
 import { availableParallelism } from "node:os";
+import { median } from "../test/lib/figures.ts";
 import {
   generatorArgs,
   type Contender,
@@ -21,13 +22,6 @@ export interface Report {
   readonly tables: string;
   /** One line: the ratios that matter most. */
   readonly summary: string;
-}
-
-/** The middle value; the mean of the two middle ones when the count is even. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 export function writeReport(input: Results): Report {

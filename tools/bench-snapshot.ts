@@ -10,7 +10,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { KV } from "../test/lib/api.ts";
 import type { Kind } from "../test/lib/binaries.ts";
-import { cpuSeconds, peakMemoryMib } from "../test/lib/cpu.ts";
+import { cpuSeconds } from "../test/lib/cpu.ts";
+import { quantile } from "../test/lib/figures.ts";
+import { memoryMib } from "../test/lib/memory.ts";
 import { Cluster } from "../test/cluster/cluster.ts";
 import { metric, metrics } from "../test/cluster/metrics.ts";
 import type { Seat } from "../test/cluster/seat.ts";
@@ -77,7 +79,7 @@ function writeOn(seat: Seat): () => Promise<number[]> {
   return async () => {
     clearInterval(timer);
     await Promise.all(open);
-    return latencies.sort((a, b) => a - b);
+    return latencies;
   };
 }
 
@@ -114,7 +116,7 @@ async function measure(kind: Kind): Promise<Result> {
   const latencies = await stop();
   const sent = await metric(leader.endpoint, "etcd_network_snapshot_send_success");
   if (sent === 0) throw new Error("it did not go as a snapshot");
-  const peakMib = peakMemoryMib(leader.pid);
+  const peakMib = memoryMib(leader.pid).peak;
   // A learner tells nobody its hash.
   await cluster.promote(learner);
   await equalHashes(cluster);
@@ -124,8 +126,8 @@ async function measure(kind: Kind): Promise<Result> {
     dbMb: Number(status.dbSize) / 1e6,
     cpuSeconds: cpu,
     peakMib,
-    putP99Ms: latencies[Math.floor(latencies.length * 0.99)]!,
-    putMaxMs: latencies.at(-1)!,
+    putP99Ms: quantile(latencies, 0.99),
+    putMaxMs: quantile(latencies, 1),
     turns: kind === "quord" ? turnsAfter.map((count, i) => count - turnsBefore[i]!) : undefined,
   };
 }

@@ -7,13 +7,15 @@
  *   node tools/bench-storage.ts restart [--mb 256]  [--value 256]  [--kind quord]
  *   node tools/bench-storage.ts big     [--mb 4000] [--value 40960]
  */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { api, decodeMessage, encodeMessage } from "../src/proto/index.ts";
 import type { Kind } from "../test/lib/binaries.ts";
-import { cpuSeconds, peakMemoryMib } from "../test/lib/cpu.ts";
+import { cpuSeconds } from "../test/lib/cpu.ts";
+import { quantile } from "../test/lib/figures.ts";
+import { memoryMib } from "../test/lib/memory.ts";
 import { freshDir, type Member, startMember } from "../test/lib/processes.ts";
 import {
   ALL,
@@ -69,17 +71,10 @@ function say(what: string, fields: Record<string, unknown> = {}): void {
 const fileMib = (member: Member) =>
   Math.round(statSync(join(member.dir, "member", "snap", "db")).size / MIB);
 
-/** Resident memory now, and the part of it that no file stands behind, in MiB. */
-function residentMib({ pid }: Member): { rss: number; anon: number } {
-  const status = readFileSync(`/proc/${pid}/status`, "latin1");
-  const field = (name: string) =>
-    Math.round(Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) / 1024);
-  return { rss: field("VmRSS"), anon: field("RssAnon") };
-}
-
-function memory(member: Member): Record<string, unknown> {
-  const { rss, anon } = residentMib(member);
-  return { rss, anon, peak: Math.round(peakMemoryMib(member.pid)) };
+/** Resident memory now, the part of it that no file stands behind, and the most so far, in MiB. */
+function memory({ pid }: Member): Record<string, unknown> {
+  const { rss, anonymous, peak } = memoryMib(pid);
+  return { rss: Math.round(rss), anon: Math.round(anonymous), peak: Math.round(peak) };
 }
 
 /** Runs requests of many operations, some at a time. */
@@ -157,14 +152,13 @@ class Puts {
 }
 
 function summary(milliseconds: readonly number[]) {
-  const times = milliseconds.toSorted((a, b) => a - b);
-  const at = (share: number) => (times[Math.floor(times.length * share)] ?? Number.NaN).toFixed(2);
+  const at = (part: number) => quantile(milliseconds, part).toFixed(2);
   return {
-    puts: times.length,
+    puts: milliseconds.length,
     p50: at(0.5),
     p99: at(0.99),
     p999: at(0.999),
-    max: (times.at(-1) ?? Number.NaN).toFixed(1),
+    max: quantile(milliseconds, 1).toFixed(1),
   };
 }
 

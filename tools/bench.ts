@@ -11,7 +11,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { needPeer, type Kind } from "../test/lib/binaries.ts";
-import { cpuSeconds, peakMemoryMib } from "../test/lib/cpu.ts";
+import { cpuSeconds } from "../test/lib/cpu.ts";
+import { memoryMib } from "../test/lib/memory.ts";
 import { dropDir, freshDir, run, startMember, type Member } from "../test/lib/processes.ts";
 import { measure, progressLine } from "./bench-generate.ts";
 import {
@@ -68,7 +69,7 @@ async function round(who: Contender, loads: readonly Load[], seconds: number): P
     samples.set(load.name, sample);
     console.log(progressLine(who, load.name, sample));
   }
-  const peakMib = peakMemoryMib(member.pid);
+  const peakMib = memoryMib(member.pid).peak;
   await member.stop();
   const again = await timedStart(kind, dir);
   await again.member.stop();

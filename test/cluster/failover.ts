@@ -7,6 +7,7 @@
  *                       [--only etcd|quord]
  */
 import { setTimeout as sleep } from "node:timers/promises";
+import { quantile } from "../lib/figures.ts";
 import { Cluster } from "./cluster.ts";
 import { blame, readArguments, runCommand, say } from "./command.ts";
 import { Load } from "./load.ts";
@@ -120,18 +121,12 @@ async function series(fault: Fault, programs: readonly Program[]): Promise<strin
 }
 
 function describe(gaps: readonly number[]): string {
-  const sorted = gaps.toSorted((a, b) => a - b);
-  const at = (part: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!;
+  const at = (part: number) => quantile(gaps, part).toFixed(0);
   const inTime = gaps.filter((gap) => gap <= 2.5 * ELECTION_MS).length;
   return (
-    `${gaps.length} gaps, median ${at(0.5).toFixed(0)}, 90 % ${at(0.9).toFixed(0)}, ` +
-    `longest ${sorted.at(-1)!.toFixed(0)} ms; ${inTime} within 2.5 election timeouts`
+    `${gaps.length} gaps, median ${at(0.5)}, 90 % ${at(0.9)}, ` +
+    `longest ${at(1)} ms; ${inTime} within 2.5 election timeouts`
   );
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 function goals(fault: Fault, ours: readonly number[], etcds: readonly number[] = []): string[] {
@@ -141,7 +136,8 @@ function goals(fault: Fault, ours: readonly number[], etcds: readonly number[] =
   // 48 of 50.
   if (late > Math.max(1, ours.length * 0.04))
     problems.push(`${late} gaps of ${FAULTS[fault]} too long`);
-  const [mine, theirs] = [median(ours), etcds.length > 0 ? median(etcds) : Infinity];
+  const mine = quantile(ours, 0.5);
+  const theirs = etcds.length > 0 ? quantile(etcds, 0.5) : Infinity;
   // Few gaps say nothing about which median is the lower.
   if (enough && mine > theirs)
     problems.push(`${FAULTS[fault]}: median ${mine} above etcd's ${theirs}`);

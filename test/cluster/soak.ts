@@ -10,9 +10,11 @@
  * Memory is the resident size at the same age of a process: each kill makes a new one, so what is
  * compared are medians over minutes 5 to 10 and over the last ten.
  */
-import { cpSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Prng } from "../../src/base/index.ts";
+import { quantile } from "../lib/figures.ts";
+import { memoryMib } from "../lib/memory.ts";
 import { Cluster } from "./cluster.ts";
 import { readArguments, runCommand, say } from "./command.ts";
 import { Load } from "./load.ts";
@@ -34,8 +36,7 @@ const MINUTE = 60_000;
 /** The resident size of a process in MiB; undefined when it is gone. */
 function residentMib(pid: number): number | undefined {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "latin1");
-    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
+    return memoryMib(pid).rss;
   } catch {
     return undefined;
   }
@@ -56,9 +57,9 @@ class Memory {
   }
 
   median(seat: Seat, from: number, until: number): number {
-    const all = (this.#samples.get(seat) ?? []).filter(({ at }) => at >= from && at < until);
-    const sorted = all.map(({ mib }) => mib).sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+    const samples = this.#samples.get(seat) ?? [];
+    const mibs = samples.flatMap(({ at, mib }) => (at >= from && at < until ? [mib] : []));
+    return quantile(mibs, 0.5);
   }
 
   /** The median of every minute, for each member. */

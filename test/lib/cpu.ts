@@ -1,4 +1,4 @@
-/** CPU time and memory as Linux counts them. */
+/** CPU time as Linux counts it. */
 import { readFileSync } from "node:fs";
 
 /** USER_HZ: the same on every Linux that Node runs on. */
@@ -20,10 +20,4 @@ export function cpuSeconds(pid: number): number {
 export function childrenCpuSeconds(): number {
   const fields = statFields("self");
   return (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND;
-}
-
-/** The most memory a process ever had resident, in MiB. */
-export function peakMemoryMib(pid: number): number {
-  const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "latin1"));
-  return Number(line?.[1] ?? 0) / 1024;
 }
