@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concatBytes } from "../base/index.ts";
+import { toEnd } from "../base/testing.ts";
 import { type EventBatch, type Watcher, WatchHub, type WatchSink } from "../mvcc/index.ts";
 import { api, decodeMessage } from "../proto/index.ts";
-import { Bench, toEnd } from "./testing.ts";
+import { Bench } from "./testing.ts";
 
 const EVERYTHING = { key: Uint8Array.of(0), rangeEnd: Uint8Array.of(0) };
 

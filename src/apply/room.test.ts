@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keyToBytes, textToBytes } from "../base/index.ts";
+import { toEnd } from "../base/testing.ts";
 import { Lessor } from "../lease/index.ts";
 import { api, REQUEST } from "../proto/index.ts";
 import { Quota, QUOTA_BYTES_DEFAULT } from "./index.ts";
-import { Bench, toEnd } from "./testing.ts";
+import { Bench } from "./testing.ts";
 
 const { NOSPACE, CORRUPT } = api.ALARM_TYPE;
 const { ACTIVATE, DEACTIVATE } = api.ALARM_ACTION;

@@ -1,5 +1,6 @@
 /** For tests: a state in memory, and ways to have it apply entries. */
 import { Arena, textToBytes } from "../base/index.ts";
+import { toEnd } from "../base/testing.ts";
 import { Db } from "../bolt/index.ts";
 import { Members } from "../cluster/index.ts";
 import { Lessor } from "../lease/index.ts";
@@ -78,13 +79,6 @@ export class Bench {
 
   alarm(action: number, alarm: number): string {
     return outcome(this.apply(REQUEST.alarm, api.AlarmRequest, { action, memberID: 2n, alarm }));
-  }
-}
-
-export function toEnd<T>(slices: Generator<unknown, T, void>): T {
-  for (;;) {
-    const step = slices.next();
-    if (step.done === true) return step.value;
   }
 }
 

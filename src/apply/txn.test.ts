@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bytesToKey, textToBytes } from "../base/index.ts";
+import { toEnd } from "../base/testing.ts";
 import { Db } from "../bolt/index.ts";
 import { Lessor } from "../lease/index.ts";
 import { Store } from "../mvcc/index.ts";
@@ -8,14 +9,6 @@ import type { PutRequest, RequestOp } from "../proto/index.ts";
 import { Transaction } from "./txn.ts";
 
 const NO_BYTES = new Uint8Array(0);
-
-/** Runs long work to its end. */
-function toEnd<T>(slices: Generator<unknown, T, void>): T {
-  for (;;) {
-    const step = slices.next();
-    if (step.done === true) return step.value;
-  }
-}
 
 function newRooms() {
   const db = Db.create({ pageSize: 4096, source: { read: () => undefined } });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { keyToBytes, textToBytes } from "../base/index.ts";
+import { toEnd } from "../base/testing.ts";
 import { Db } from "../bolt/index.ts";
 import { LEASE_TTL_SECONDS_MAX, type Lease, Lessor } from "./index.ts";
 
@@ -8,14 +9,6 @@ const key = (name: string) => textToBytes(name);
 
 function newLessor(db = Db.create({ pageSize: 4096, source: { read: () => undefined } })): Lessor {
   return new Lessor({ bucket: db.bucket("lease"), ttlSecondsMin: 2 });
-}
-
-/** Runs long work to its end. */
-function toEnd<T>(slices: Generator<undefined, T, void>): T {
-  for (;;) {
-    const step = slices.next();
-    if (step.done === true) return step.value;
-  }
 }
 
 function granted(lessor: Lessor, id: bigint, ttlSeconds: number, now = 0): Lease {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Bench, toEnd } from "../apply/testing.ts";
+import { Bench } from "../apply/testing.ts";
+import { toEnd } from "../base/testing.ts";
 import type { KvHash } from "../mvcc/index.ts";
 import { api, decodeMessage, fail } from "../proto/index.ts";
 import { CorruptionChecker } from "./corruption.ts";

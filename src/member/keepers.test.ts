@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Alarms, type Applied, Quota, type State } from "../apply/index.ts";
+import { toEnd } from "../base/testing.ts";
 import { Db } from "../bolt/index.ts";
 import { Lessor } from "../lease/index.ts";
 import { api, decodeMessage, type Failure, fail, REQUEST } from "../proto/index.ts";
@@ -37,13 +38,6 @@ class Log {
 }
 
 const newDb = () => Db.create({ pageSize: 4096, source: { read: () => undefined } });
-
-function toEnd<T>(slices: Generator<unknown, T, void>): T {
-  for (;;) {
-    const step = slices.next();
-    if (step.done === true) return step.value;
-  }
-}
 
 // --- leases --------------------------------------------------------------------------------------
 

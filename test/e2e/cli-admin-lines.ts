@@ -1,11 +1,5 @@
 /** Scenes of an operator's commands: members, alarms, users and roles, locks and elections. */
-import { type Line, type Scene, stores } from "./cli-side.ts";
-
-const FORMS = ["simple", "json", "fields", "table", "protobuf"];
-/** The same command in every form of output. */
-const inAllForms = (line: string) => FORMS.map((form) => `${line} -w ${form}`);
-/** The forms in which ids that a server draws can be made equal afterwards. */
-const inReadableForms = (line: string) => FORMS.slice(0, 4).map((form) => `${line} -w ${form}`);
+import { FORMS, inAllForms, inReadableForms, type Line, type Scene, stores } from "./cli-side.ts";
 
 const BAD_URLS = [
   "notaurl",

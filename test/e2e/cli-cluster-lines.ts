@@ -1,9 +1,6 @@
 /** Scenes of clusters: commands to several endpoints, members that come, go and fail. */
-import { type Line, type Scene, stores } from "./cli-side.ts";
+import { inReadableForms, type Line, type Scene, stores } from "./cli-side.ts";
 
-const FORMS = ["simple", "json", "fields", "table"];
-/** The same command in the forms of output in which ids can be made equal afterwards. */
-const inReadableForms = (line: string) => FORMS.map((form) => `${line} -w ${form}`);
 /** Answers that come in no order. */
 const inAnyOrder = (lines: readonly string[]): Line[] =>
   lines.map((line) => ({ line, sorted: true }));

@@ -3,16 +3,10 @@
  * and in them lines in the order they run.
  */
 import { ADMIN_SCENES } from "./cli-admin-lines.ts";
-import { MORE_SCENES } from "./cli-more-lines.ts";
 import { CLUSTER_SCENES } from "./cli-cluster-lines.ts";
-import type { Line, Scene } from "./cli-side.ts";
+import { KEY_SCENES } from "./cli-keys-lines.ts";
+import { FORMS, inAllForms, inReadableForms, type Line, type Scene } from "./cli-side.ts";
 import { TOOL_SCENES } from "./cli-tools-lines.ts";
-
-const FORMS = ["simple", "json", "fields", "table", "protobuf"];
-/** The same command in every form of output. */
-const inAllForms = (line: string) => FORMS.map((form) => `${line} -w ${form}`);
-/** Forms in which a lease id of the server's own choice can be made equal afterwards. */
-const inReadableForms = (line: string) => FORMS.slice(0, 4).map((form) => `${line} -w ${form}`);
 
 const TXN = 'mod("k1") > "0"\n\nput k1 "overwrote k1"\nget k1\ndel none\n\nput k2 failed\n\n';
 
@@ -200,7 +194,7 @@ const LINES: readonly (string | Line)[] = [
 
 export const SCENES: readonly Scene[] = [
   { name: "one member", lines: LINES },
-  ...MORE_SCENES,
+  ...KEY_SCENES,
   ...ADMIN_SCENES,
   ...CLUSTER_SCENES,
   ...TOOL_SCENES,

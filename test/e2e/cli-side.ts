@@ -60,6 +60,17 @@ export interface Scene {
   readonly lines: readonly (string | Line)[];
 }
 
+/** Forms of output in which ids that a server draws can be made equal afterwards. */
+const READABLE_FORMS = ["simple", "json", "fields", "table"];
+export const FORMS: readonly string[] = [...READABLE_FORMS, "protobuf"];
+
+/** The same command in every form of output. */
+export const inAllForms = (line: string): string[] => FORMS.map((form) => `${line} -w ${form}`);
+/** The same command in each of those forms in which ids can be made equal. */
+export const inReadableForms = (line: string): string[] =>
+  READABLE_FORMS.map((form) => `${line} -w ${form}`);
+
+/** What a command has written, and its exit code or what ended it. */
 export interface Shown {
   readonly stdout: string;
   readonly stderr: string;

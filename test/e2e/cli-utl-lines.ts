@@ -2,6 +2,7 @@
  * The command lines that quordutl and etcdutl must answer alike. Each list runs in order in a fresh
  * directory, `{dir}`, whose files `cli-utl.ts` makes.
  */
+import { inAllForms } from "./cli-side.ts";
 
 export interface UtlLine {
   /** Words after the program's name. */
@@ -10,9 +11,6 @@ export interface UtlLine {
   readonly crash?: true;
 }
 
-const FORMS = ["simple", "json", "fields", "table", "protobuf"];
-/** The same command in every form of output. */
-const inAllForms = (line: string) => FORMS.map((form) => `${line} -w ${form}`);
 const crash = (line: string): UtlLine => ({ line, crash: true });
 
 const HELP = [

@@ -9,17 +9,12 @@ import { cpSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from
 import { join } from "node:path";
 import { ROOT, utlProgram } from "../lib/binaries.ts";
 import { endWithUs, freshDir } from "../lib/processes.ts";
+import type { Shown } from "./cli-side.ts";
 import { UTL_SCENES, type UtlLine } from "./cli-utl-lines.ts";
 
 const DATA = join(ROOT, "test/data/etcd-3.7.3");
 const SHA256_BYTES = 32;
 const TIMEOUT_MS = 20_000;
-
-interface Shown {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly code: string;
-}
 
 /** The files that the command lines speak of, the same for each of the programs. */
 function makeFiles(): string {

@@ -6,14 +6,11 @@
  */
 import { parseArgs } from "node:util";
 import { ctlProgram, type Kind } from "../lib/binaries.ts";
-import { startMember } from "../lib/processes.ts";
+import { ADVERTISED, startMember } from "../lib/processes.ts";
 import { SCENES } from "./cli-lines.ts";
 import { evenOut, startCluster } from "./cli-cluster.ts";
 import { type Line, type Scene, type Served, type Shown, Side } from "./cli-side.ts";
 import { compareUtl } from "./cli-utl.ts";
-
-/** Both servers say that they live here, so that their ids come out equal. */
-const ADVERTISED = { client: 2379, peer: 2380 };
 
 interface Tally {
   compared: number;

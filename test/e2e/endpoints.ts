@@ -9,13 +9,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { needPeer, type Kind } from "../lib/binaries.ts";
-import { freePort, type Member, startMember } from "../lib/processes.ts";
+import { ADVERTISED, freePort, type Member, startMember } from "../lib/processes.ts";
 import * as cases from "./endpoints-cases.ts";
 import { type Answer, type Ask, frame, request, socketTalk } from "./endpoints-wire.ts";
 
 const KINDS: readonly Kind[] = ["etcd", "quord"];
-/** Both say that they live here, so that their ids come out equal. */
-const ADVERTISED = { client: 2379, peer: 2380 };
 
 const FIELDS = [
   ["content-type", "allow", "location", "www-authenticate", "grpc-metadata-content-type"],

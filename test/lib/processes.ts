@@ -43,6 +43,12 @@ export interface Ports {
   readonly peer: number;
 }
 
+/**
+ * Servers that are compared all say that they live here, so that their cluster and member ids come
+ * out equal.
+ */
+export const ADVERTISED: Ports = { client: 2379, peer: 2380 };
+
 /** One running server. */
 export interface Member {
   readonly kind: Kind;

@@ -7,7 +7,14 @@ import { Network } from "../cluster/network.ts";
 import type { Place, Seat } from "../cluster/seat.ts";
 import { settleLeader } from "../e2e/cli-cluster.ts";
 import type { Kind } from "../lib/binaries.ts";
-import { freePort, freshDir, startMember, type Member, type Ports } from "../lib/processes.ts";
+import {
+  ADVERTISED,
+  freePort,
+  freshDir,
+  startMember,
+  type Member,
+  type Ports,
+} from "../lib/processes.ts";
 
 export interface Server {
   /** host:port for clients of the one that is asked. */
@@ -24,9 +31,6 @@ export interface Server {
 
 /** Starts what one side runs. */
 export type Maker = (kind: Kind, flags: readonly string[]) => Promise<Server>;
-
-/** Both servers say that they live here, so that their cluster and member ids come out equal. */
-const ADVERTISED: Ports = { client: 2379, peer: 2380 };
 
 /** Whether etcd reaches the disk is not the question here, and it waits for it every time. */
 const FLAGS: Readonly<Record<Kind, readonly string[]>> = {

@@ -1,6 +1,7 @@
 /** Boots what is left and holds all of it against the ledger. */
 import assert from "node:assert/strict";
 import { bytesToKey, bytesToText, concatBytes } from "../../../src/base/index.ts";
+import { toEnd } from "../../../src/base/testing.ts";
 import type { State } from "../../../src/apply/index.ts";
 import type { KeyValue } from "../../../src/mvcc/index.ts";
 import { readWal, walExists } from "../../../src/disk/index.ts";
@@ -9,7 +10,7 @@ import { decodeSnapFile, snapFileName } from "../../../src/wal/index.ts";
 import { DIR } from "../data-dir.ts";
 import type { Disk } from "../disk.ts";
 import { DiskCalls, type Fault } from "../disk-calls.ts";
-import { hashOf, toEnd } from "./fresh-replay.ts";
+import { hashOf } from "./fresh-replay.ts";
 import type { Ledger } from "./ledger.ts";
 import { type Life, live, type Outcome } from "./life.ts";
 import type { Change, Pair } from "../model.ts";

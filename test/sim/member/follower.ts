@@ -1,5 +1,6 @@
 /** A member that follows a leader which only these files know: it is sent what the test wants. */
 import { Arena, bytesToKey, concatBytes, deferred } from "../../../src/base/index.ts";
+import { toEnd } from "../../../src/base/testing.ts";
 import { Logger } from "../../../src/observe/index.ts";
 import type { Member, PeerInbox, SnapshotSink } from "../../../src/member/index.ts";
 import {
@@ -16,7 +17,6 @@ import { NO_NETWORK } from "../../../src/server/no-network.ts";
 import { DIR, isOfDisk } from "../data-dir.ts";
 import type { Disk } from "../disk.ts";
 import { DiskCalls, type Fault } from "../disk-calls.ts";
-import { toEnd } from "./fresh-replay.ts";
 import { CONFIG, PAGE_GROWTH_BYTES, SEGMENT_BYTES } from "./life.ts";
 import { put, type Request } from "./requests.ts";
 import { SimTime } from "./time.ts";

@@ -1,4 +1,5 @@
 import { State } from "../../../src/apply/index.ts";
+import { toEnd } from "../../../src/base/testing.ts";
 import { Db, MemoryFile, pageOverflow } from "../../../src/bolt/index.ts";
 import { Members } from "../../../src/cluster/index.ts";
 import { Lessor } from "../../../src/lease/index.ts";
@@ -47,14 +48,6 @@ export function hashOf(store: Store, revision = 0): KvHash {
   const hash = toEnd(store.hashKv(revision));
   if (typeof hash === "string") throw new Error(`no hash at ${revision}: ${hash}`);
   return hash;
-}
-
-/** Runs to its end what misses no page. */
-export function toEnd<T>(slices: Generator<unknown, T, void>): T {
-  for (;;) {
-    const { done, value } = slices.next();
-    if (done === true) return value;
-  }
 }
 
 /** What the image of a whole page file holds. */

@@ -1,11 +1,5 @@
 /** Scenes of keys: the corners of every flag, watches, leases, transactions, variables and help. */
-import type { Line, Scene } from "./cli-side.ts";
-
-const FORMS = ["simple", "json", "fields", "table", "protobuf"];
-/** The same command in every form of output. */
-const inAllForms = (line: string) => FORMS.map((form) => `${line} -w ${form}`);
-/** The forms in which ids that a server draws can be made equal afterwards. */
-const inReadableForms = (line: string) => FORMS.slice(0, 4).map((form) => `${line} -w ${form}`);
+import { inAllForms, inReadableForms, type Line, type Scene } from "./cli-side.ts";
 
 const KEYS: Scene = {
   name: "keys",
@@ -388,4 +382,4 @@ const GLOBALS: Scene = {
   ],
 };
 
-export const MORE_SCENES: readonly Scene[] = [KEYS, TXNS, LEASES, WATCHES, GLOBALS];
+export const KEY_SCENES: readonly Scene[] = [KEYS, TXNS, LEASES, WATCHES, GLOBALS];
