@@ -16,6 +16,17 @@ test("each planted bug has one place in the sources, as these are today", () => 
   }
 });
 
+test("the page on reliability tells of each planted bug, and of the test that finds it", () => {
+  const page = readFileSync(join(ROOT, "docs/reliability.md"), "utf8");
+  const [, section] = /^## Planted bugs$(.*?)^## /ms.exec(page)!;
+  const rows = section!.match(/^\| `.*$/gm)!.map((row) => row.replaceAll(/ +\|/g, " |"));
+  const told = PLANTS.map(({ name, what }) => {
+    const test = TOLD_BY[name];
+    return `| \`${name}\` | ${what} |${test === undefined ? "" : ` ${test} |`}`;
+  });
+  assert.deepEqual(rows.toSorted(), told.toSorted());
+});
+
 test("faults and tests are named for bugs that there are", () => {
   const names = new Set(PLANTS.map(({ name }) => name));
   assert.equal(names.size, PLANTS.length);

@@ -74,7 +74,7 @@ const RAFT_PLANTS: readonly Plant[] = [
   ),
   plant(
     "commit-past-match",
-    "a follower commits what the leader has not compared with it",
+    "a follower commits what the leader has not compared with it (paper §5.3)",
     "raft/log.ts",
     "    this.commitTo(Math.min(committed, last));",
     "    this.commitTo(Math.min(committed, this.lastIndex));",
@@ -154,7 +154,7 @@ const STATE_PLANTS: readonly Plant[] = [
   ),
   {
     name: "revision-goes-back",
-    what: "compaction removes the newest record, and a restart counts on from less (etcd #17780)",
+    what: "compaction removes the newest record, and a restart counts from less (etcd #17780)",
     edits: [
       {
         file: "mvcc/key-index.ts",
