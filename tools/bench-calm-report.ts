@@ -33,7 +33,7 @@ function head({ keys }: Sizes): string {
   const { node } = process.versions;
   return `# Calm
 
-Written by \`node tools/bench-calm.ts\`. quord and etcd 3.7.3 one after the other on the same
+Written by \`npm run bench:calm\`. quord and etcd 3.7.3 one after the other on the same
 ${cores} cores that the client uses, Node ${node}, default flags but for the quota.
 The store holds ${whole(keys)} keys of 24 bytes with values of 256 bytes, put in no order.`;
 }

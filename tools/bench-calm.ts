@@ -2,7 +2,7 @@
  * Measures how calm quord stays, beside real etcd in the same run: with a million keys of 256
  * bytes, and with ten thousand watchers.
  *
- *   node tools/bench-calm.ts [--keys 1000000] [--rounds 3] [--part store|watch] [--quick]
+ *   npm run bench:calm -- [--keys 1000000] [--rounds 3] [--part store|watch] [--quick]
  *
  * A complete run takes about half an hour and writes docs/benchmarks-calm.md.
  */

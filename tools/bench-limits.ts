@@ -2,8 +2,8 @@
  * What a member does at its limits: a hundred thousand leases, and a memory group that is too small
  * for what is asked of it. Each prints one line a step.
  *
- *   node tools/bench-limits.ts leases [--leases 100000] [--ttl 60] [--kind quord]
- *   node tools/bench-limits.ts memory [--mb 768]     (Linux, root)
+ *   npm run bench:limits -- leases [--leases 100000] [--ttl 60] [--kind quord]
+ *   npm run bench:limits -- memory [--mb 768]     (Linux, root)
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -2,7 +2,7 @@
  * A store of 1 GB reaches an empty member as a snapshot, while clients go on writing: how long it
  * takes, what the leader's event loop was held for, and what the writers noticed.
  *
- *   node tools/bench-snapshot.ts [--mb 1000] [--value 16384] [--kinds quord,etcd]
+ *   npm run bench:snapshot -- [--mb 1000] [--value 16384] [--kinds quord,etcd]
  *
  * The full size, with both kinds, writes its section of docs/benchmarks.md.
  */
@@ -153,7 +153,7 @@ console.log(text);
 if (results.size === 2 && Number(values.mb) >= 1_000) {
   writeSection(
     "A snapshot to an empty member",
-    `Written by \`node tools/bench-snapshot.ts\`: an empty learner joins a leader with values of
+    `Written by \`npm run bench:snapshot\`: an empty learner joins a leader with values of
 ${values.value} bytes, while ${PUTS_PER_SECOND} small puts a second go on. Seconds run from the
 start of adding it until it has everything. Both share the cores with the writers.
 

@@ -3,9 +3,9 @@
  * how much memory big values take. Each prints one line a step; the first writes its figures into
  * docs/benchmarks.md, unless it is told other sizes.
  *
- *   node tools/bench-storage.ts shrink  [--mb 1000] [--value 1024] [--kind quord]
- *   node tools/bench-storage.ts restart [--mb 256]  [--value 256]  [--kind quord]
- *   node tools/bench-storage.ts big     [--mb 4000] [--value 40960]
+ *   npm run bench:storage -- shrink  [--mb 1000] [--value 1024] [--kind quord]
+ *   npm run bench:storage -- restart [--mb 256]  [--value 256]  [--kind quord]
+ *   npm run bench:storage -- big     [--mb 4000] [--value 40960]
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";

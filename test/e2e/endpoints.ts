@@ -2,7 +2,7 @@
  * The same requests over HTTP/1.1 and WebSocket for etcd and quord: status, the fields that matter
  * and the body must be equal.
  *
- *   node test/e2e/endpoints.ts [--only REGEXP]
+ *   npm run endpoints -- [--only REGEXP]
  */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";

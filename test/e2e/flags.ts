@@ -2,7 +2,7 @@
  * The same command lines, variables and configuration files for etcd and quord: both must start, or
  * both must end with the same status and say the same of what is wrong or doubtful.
  *
- *   node test/e2e/flags.ts [--only REGEXP]
+ *   npm run flags -- [--only REGEXP]
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
