@@ -79,10 +79,10 @@ test("adopting a database that is not there names it", async () => {
   });
 });
 
-test("purging keeps the newest files, and databases from the snapshot on", async () => {
+test("purging keeps the newest files, and all databases from the snapshot on", async () => {
   const { files, snapshots, warnings } = make();
   for (const index of [1, 2, 3, 10]) await snapshots.save(snapshotAt(index));
-  for (const index of [2, 3, 11]) await receive(snapshots, index, [1]);
+  for (const index of [2, 3, 11, 12]) await receive(snapshots, index, [1]);
   files.addFile("/snap/db", new Uint8Array(1));
   await snapshots.purge(3);
   assert.deepEqual((await files.readdir("/snap")).toSorted(), [
@@ -90,7 +90,18 @@ test("purging keeps the newest files, and databases from the snapshot on", async
     "0000000000000001-000000000000000a.snap",
     "0000000000000003.snap.db",
     "000000000000000b.snap.db",
+    "000000000000000c.snap.db",
     "db",
   ]);
   assert.deepEqual(warnings, []);
+});
+
+test("a start removes the databases that a crash has left", async () => {
+  const { files, snapshots } = make();
+  await snapshots.save(snapshotAt(3));
+  for (const index of [2, 11]) await receive(snapshots, index, [1]);
+  files.addFile("/snap/db", new Uint8Array(1));
+  await snapshots.removeDatabases();
+  const left = (await files.readdir("/snap")).toSorted();
+  assert.deepEqual(left, ["0000000000000001-0000000000000003.snap", "db"]);
 });

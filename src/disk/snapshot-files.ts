@@ -8,7 +8,7 @@ export interface SnapshotFilesOptions {
   /** `member/snap`. */
   readonly directory: string;
   readonly io: FileIo;
-  /** How many `.snap` and how many `.snap.db` files to keep, `--max-snapshots`; 0 keeps all. */
+  /** How many `.snap` files to keep, `--max-snapshots`; 0 keeps all. */
   readonly kept: number;
   readonly warn: (text: string) => void;
 }
@@ -68,19 +68,26 @@ export class SnapshotFiles {
     return join(this.#options.directory, "db");
   }
 
-  /** Removes received databases of older snapshots and the oldest files above the number kept. */
+  /**
+   * Removes received databases of older snapshots and the oldest `.snap` files above the number
+   * kept. A database that is not older stays: it may be about to be adopted.
+   */
   async purge(snapshotIndex: number): Promise<void> {
     const { kept, warn } = this.#options;
+    const isOld = (file: string) => (snapDatabaseIndex(file) ?? snapshotIndex) < snapshotIndex;
     try {
       const files = (await this.#list()).toSorted();
-      const databases = files.filter((file) => snapDatabaseIndex(file) !== undefined);
-      const old = databases.filter((file) => snapDatabaseIndex(file)! < snapshotIndex);
-      const current = databases.filter((file) => !old.includes(file));
       const snaps = files.filter((file) => file.endsWith(".snap"));
-      await this.#remove([...old, ...oldest(current, kept), ...oldest(snaps, kept)]);
+      await this.#remove([...files.filter(isOld), ...oldest(snaps, kept)]);
     } catch (error) {
       warn(`cannot remove old snapshots: ${(error as Error).message}`);
     }
+  }
+
+  /** Removes received databases at the start, when the log has named the one it needed, if any. */
+  async removeDatabases(): Promise<void> {
+    const files = await this.#list();
+    await this.#remove(files.filter((file) => snapDatabaseIndex(file) !== undefined));
   }
 
   async #remove(files: readonly string[]): Promise<void> {

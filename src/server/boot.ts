@@ -122,6 +122,7 @@ export async function bootIn(dir: DataDir, options: BootOptions, host: Host): Pr
   await restoreState(state, file, db, parts);
   checkDirectory(state, db, opened, { ids, config });
   const { storage, snapshotIndex } = await restoreLog(state, opened, options);
+  await snapshots.removeDatabases();
   const node = newNode(ids, storage, snapshotIndex, options, host);
   if (birth !== undefined) state.members.expect(birth.members);
   if (birth?.isFounder && storage.lastIndex === 0) writeFounders(node, birth);
