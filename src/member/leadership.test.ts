@@ -60,7 +60,12 @@ function newWorld(
     }
     await new Promise((resolve) => setImmediate(resolve));
   };
-  return { leadership, lines, asked, now: () => now, raft, silence };
+  /** A time in which the process stood still ends with a tick. */
+  const tickAfter = (ms: number) => {
+    now += ms;
+    leadership.ticked();
+  };
+  return { leadership, lines, asked, now: () => now, raft, silence, tickAfter };
 }
 
 test("a leader that stops hands the lead to the connected voter with most of the log", async () => {
@@ -113,5 +118,36 @@ test("a learner does not ask, nor who would force a new term on a leader that li
     leadership.change({ lead: 1n, role: "follower" });
     await silence(10);
     assert.deepEqual([raft.lead, raft.campaigns], [1n, []]);
+  }
+});
+
+test("a leader that stood still doubts that it leads until a quorum has said so", () => {
+  const { leadership, tickAfter } = newWorld({ 1: 9, 2: 9 });
+  tickAfter(100);
+  leadership.confirmed(leadership.stops);
+  assert.ok(leadership.isFresh);
+  tickAfter(299);
+  assert.ok(leadership.isFresh);
+  const before = leadership.stops;
+  tickAfter(300);
+  tickAfter(100);
+  assert.ok(!leadership.isFresh);
+  leadership.confirmed(before);
+  assert.ok(!leadership.isFresh, "it was asked before the stop");
+  leadership.confirmed(leadership.stops);
+  assert.ok(leadership.isFresh);
+});
+
+test("a leader without a quorum of connections doubts it, too", () => {
+  for (const [matches, isFresh] of [
+    [{ 1: 9, 2: 9, 3: 9 }, true],
+    [{ 1: 9, 3: 9 }, true],
+    [{ 1: 9, 4: 9 }, false],
+    [{ 1: 9 }, false],
+  ] as const) {
+    const { leadership, tickAfter } = newWorld(matches);
+    tickAfter(100);
+    leadership.confirmed(leadership.stops);
+    assert.equal(leadership.isFresh, isFresh);
   }
 });

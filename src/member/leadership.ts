@@ -47,6 +47,10 @@ export class Leadership {
   /** When the leader before was lost, or this one was heard of first. */
   #ledSince: number | undefined;
   #tickedAt = 0;
+  /** How often this member stood still, and of which times it knows that it went on leading. */
+  #stops = 0;
+  #stopsConfirmed = 0;
+  #isBacked = false;
   /** This member leads, and has applied an entry of its own term. */
   isEstablished = false;
   #early = 0;
@@ -63,21 +67,37 @@ export class Leadership {
     return this.leader === this.#options.memberId;
   }
 
-  /** Whether the lead is being handed to another just now. */
-  get isMoving(): boolean {
-    return this.#options.node.status().leadTransferee !== NONE;
+  /**
+   * Whether a leader may trust that it still is one, without asking (etcd: `isActive`): it did not
+   * stand still since it knew last, and a quorum was connected at the last tick. Without the latter
+   * a successor need not wait for an election timeout.
+   */
+  get isFresh(): boolean {
+    return this.#isBacked && this.#stops === this.#stopsConfirmed && !this.#standsStill;
   }
 
-  /** Whether a leader may trust that it still is one, without asking (etcd: `isActive`). */
-  get isFresh(): boolean {
+  get #standsStill(): boolean {
     const { time, tickMs } = this.#options;
-    return time.now() - this.#tickedAt < FRESH_TICKS * tickMs;
+    return time.now() - this.#tickedAt >= FRESH_TICKS * tickMs;
+  }
+
+  /** To be named to `confirmed`, once a quorum has said that this member leads. */
+  get stops(): number {
+    return this.#stops;
+  }
+
+  /** A quorum was asked after so many stops, and this member leads. */
+  confirmed(stops: number): void {
+    this.#stopsConfirmed = stops;
   }
 
   /** Raft has had its tick. */
   ticked(): void {
     const { node, time, tickMs, electionMs } = this.#options;
+    // The first tick after a stop comes before anything that others have sent meanwhile.
+    if (this.#standsStill) this.#stops++;
     this.#tickedAt = time.now();
+    this.#isBacked = this.isOwn && this.#hasQuorum();
     const { electionElapsed } = node.status();
     // A tick later the others have noticed, too.
     if (electionElapsed === Math.floor(electionMs / tickMs)) {
@@ -246,6 +266,15 @@ export class Leadership {
     lines.warn("leadership transfer failed", { ...ids, error: failure.message });
   }
 
+  #hasQuorum(): boolean {
+    const others = this.#otherVoters();
+    return this.#connected(others).length >= Math.ceil(others.length / 2);
+  }
+
+  #connected(ids: readonly bigint[]): bigint[] {
+    return ids.filter((id) => this.#options.network.activeSince(id) !== undefined);
+  }
+
   #otherVoters(): bigint[] {
     const { state, memberId } = this.#options;
     const voters = state.members
@@ -255,10 +284,8 @@ export class Leadership {
   }
 
   #successor(): bigint | undefined {
-    const { node, network } = this.#options;
-    const { progress } = node.status();
+    const { progress } = this.#options.node.status();
     const match = (id: bigint) => progress.get(id)?.match ?? 0;
-    const connected = this.#otherVoters().filter((id) => network.activeSince(id) !== undefined);
-    return connected.sort((a, b) => match(b) - match(a))[0];
+    return this.#connected(this.#otherVoters()).sort((a, b) => match(b) - match(a))[0];
   }
 }

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { Renewals, type RenewalsOptions } from "./renewals.ts";
 
 const LEASE = 7n;
+const LEASED = { id: LEASE, remainingSeconds: 0 };
 
 /** A lease of 60 s with a member that leads, unless something is otherwise. */
 function renewed(otherwise: {
@@ -38,6 +39,34 @@ test("a leader without doubt renews a lease at once", () => {
 
 test("a leader that stood still asks first whether it still is one (etcd #13508)", () => {
   assert.equal(renewed({ isFresh: false }), undefined);
+});
+
+test("a renewal that asked a quorum says that this member leads, as of when it asked", async () => {
+  const confirmed: number[] = [];
+  const leadership = {
+    isOwn: true,
+    stops: 3,
+    confirmed: (stops: number) => confirmed.push(stops),
+    reach: (attempt: (leader: bigint, ms: number) => Promise<unknown>) => attempt(1n, 1000),
+  };
+  const lessor = {
+    isPrimary: true,
+    get: () => LEASED,
+    isExpired: () => false,
+    renew: () => 60,
+  };
+  const parts = {
+    state: { lessor },
+    leadership,
+    time: { now: () => 0 },
+    caughtUp: async () => void (leadership.stops = 4),
+  };
+  const renewals = new Renewals(parts as unknown as RenewalsOptions);
+  assert.equal(await renewals.renew(LEASE), 60);
+  assert.deepEqual(confirmed, [3]);
+  lessor.isPrimary = false;
+  assert.equal(await renewals.renew(LEASE), undefined);
+  assert.deepEqual(confirmed, [3], "by then another one leads");
 });
 
 test("a closer look is taken at what may be gone, or counted elsewhere, or is told to", () => {

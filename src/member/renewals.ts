@@ -114,11 +114,13 @@ export class Renewals {
    * to all members that the lease has its whole time again.
    */
   async #renewHere(id: bigint): Promise<number | Failure> {
+    const { state, leases, leadership, time } = this.#options;
+    const { stops } = leadership;
     const failure = await this.#options.caughtUp();
     if (failure !== undefined) return failure;
-    const { state, leases, time } = this.#options;
     const { lessor } = state;
     if (!lessor.isPrimary) return fail("notPrimaryLessor");
+    leadership.confirmed(stops);
     const lease = lessor.get(id);
     if (lease === undefined) return 0;
     if (lessor.isExpired(lease, time.now())) {
