@@ -53,6 +53,8 @@ export class Applier {
   #isStopped = false;
   /** Whether the last entry did what it asked for. */
   #isApplied = true;
+  /** Since when it has been at work in this turn. */
+  #resumedAt = 0;
 
   constructor(options: ApplierOptions) {
     this.#options = options;
@@ -96,6 +98,7 @@ export class Applier {
   }
 
   async #run(): Promise<void> {
+    this.#resumedAt = this.#options.time.now();
     do {
       const batch = this.#queue.shift();
       if (batch !== undefined) {
@@ -114,10 +117,9 @@ export class Applier {
   /** What does not pause is done at once, without a promise. */
   #apply(entries: readonly Entry[]): Promise<void> | undefined {
     const { proposals, time } = this.#options;
-    const resumedAt = time.now();
-    let begun = resumedAt;
+    let begun = time.now();
     for (let i = 0; i < entries.length; i++) {
-      if (time.turnIsSpent(resumedAt)) return this.#applyLater(entries, i, undefined, begun);
+      if (time.turnIsSpent(this.#resumedAt)) return this.#applyLater(entries, i, undefined, begun);
       proposals.nowMs = begun;
       const entry = entries[i]!;
       const applying = this.#applyEntry(entry);
@@ -139,6 +141,7 @@ export class Applier {
     else {
       await applying;
       this.#measure(entries[from - 1]!, begunAt);
+      this.#resumedAt = this.#options.time.now();
     }
     await this.#rest(entries, from);
   }
@@ -146,13 +149,11 @@ export class Applier {
   async #rest(entries: readonly Entry[], from: number): Promise<void> {
     const { proposals, time } = this.#options;
     let begun = time.now();
-    let resumedAt = begun;
     for (const entry of entries.slice(from)) {
       if (this.#isStopped) return;
-      if (time.turnIsSpent(resumedAt)) {
+      if (time.turnIsSpent(this.#resumedAt)) {
         await this.#pause();
         begun = time.now();
-        resumedAt = begun;
       }
       proposals.nowMs = begun;
       const applying = this.#applyEntry(entry);
@@ -168,8 +169,10 @@ export class Applier {
   }
 
   async #pause(): Promise<void> {
-    this.#options.flush();
-    await this.#options.time.nextTurn();
+    const { time, flush } = this.#options;
+    flush();
+    await time.nextTurn();
+    this.#resumedAt = time.now();
   }
 
   /** Notes how long an entry took; answers the time it is now. */
