@@ -421,6 +421,7 @@ export class Member {
   #newReplica(): Replica {
     return new Replica({
       id: this.ids.memberId,
+      electionMs: this.#config.electionMs,
       node: this.#node,
       storage: this.#options.storage,
       log: this.#ports.log,

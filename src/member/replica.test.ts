@@ -55,6 +55,7 @@ class Bench {
     });
     this.replica = new Replica({
       id: 1n,
+      electionMs: 1000,
       node: this.node,
       storage,
       log: {
@@ -393,25 +394,30 @@ test("very much that arrived is taken in by several turns, in order", () => {
   assert.ok(!it.replica.hasWork);
 });
 
-test("proposals that came while leadership was moving reach the next leader", async () => {
+/** What reaches a leader, member 2, that is known so long after a proposal of member 3 came. */
+async function forwardedAfter(ms: number): Promise<readonly (readonly [bigint, bigint])[]> {
   const it = new Bench();
   await it.lead();
   it.node.transferLeader(2n);
   it.replica.turn();
   it.takeSent();
-  const { prop } = MESSAGE_TYPE;
+  const { prop, heartbeat } = MESSAGE_TYPE;
   it.receive(message({ type: prop, to: 1n, from: 3n, entries: [entry(0, 0)] }));
   assert.deepEqual(it.takeSent(), []);
-  it.receive(message({ type: MESSAGE_TYPE.heartbeat, to: 1n, from: 2n, term: 2, commit: 1 }));
+  it.now += ms;
+  it.receive(message({ type: heartbeat, to: 1n, from: 2n, term: 2, commit: 1 }));
   it.replica.releaseHeld();
   it.replica.turn();
-  assert.deepEqual(
-    it
-      .takeSent()
-      .filter(({ type }) => type === prop)
-      .map(({ to, from }) => [to, from]),
-    [[2n, 3n]],
-  );
+  const proposals = it.takeSent().filter(({ type }) => type === prop);
+  return proposals.map(({ to, from }) => [to, from]);
+}
+
+test("proposals that came while leadership was moving reach the next leader", async () => {
+  assert.deepEqual(await forwardedAfter(1000), [[2n, 3n]]);
+});
+
+test("a proposal that waited for long comes over nothing that was written since", async () => {
+  assert.deepEqual(await forwardedAfter(1001), []);
 });
 
 /** Entries up to the index were acknowledged by member 2, and a quorum has them. */

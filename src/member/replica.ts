@@ -18,7 +18,10 @@ const ARRIVED_BYTES_MAX = 64 * 1024 * 1024;
 const TURN_MESSAGES_MAX = 1000;
 const TURN_BYTES_MAX = 2 * 1024 * 1024;
 
-/** Proposals of other members that wait here until it is known who leads; more are dropped. */
+/**
+ * Proposals of other members that wait here, for an election timeout, until it is known who leads;
+ * more are dropped.
+ */
 const HELD_MAX = 1000;
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -27,6 +30,7 @@ const COMMIT_WAITS_MS = 1;
 
 export interface ReplicaOptions {
   readonly id: bigint;
+  readonly electionMs: number;
   readonly node: RawNode;
   readonly storage: MemoryStorage;
   readonly log: LogPort;
@@ -66,7 +70,7 @@ export class Replica {
   readonly #node: RawNode;
   #arrived: Message[] = [];
   #arrivedBytes = 0;
-  #held: Message[] = [];
+  #held: { readonly message: Message; readonly until: number }[] = [];
   #heldBytes = 0;
   /** Messages that leave before the next write begins, or at the end of the turn. */
   #outbox: Message[] = [];
@@ -161,20 +165,29 @@ export class Replica {
     }
   }
 
-  /** While leadership is on its way to another, its proposals had better wait than be lost. */
+  /**
+   * While leadership is on its way to another, its proposals had better wait than be lost. Not for
+   * long: they must not come over what their clients have written since.
+   */
   #hold(m: Message): void {
+    const { time, electionMs } = this.#options;
+    const now = time.now();
+    while (this.#held.length > 0 && this.#held[0]!.until < now) {
+      this.#heldBytes -= sizeOf(this.#held.shift()!.message);
+    }
     const bytes = sizeOf(m);
     if (this.#held.length >= HELD_MAX || this.#heldBytes + bytes > HELD_BYTES_MAX) return;
-    this.#held.push(m);
+    this.#held.push({ message: m, until: now + electionMs });
     this.#heldBytes += bytes;
   }
 
   /** Tries once more what waited for a leader. */
   releaseHeld(): void {
-    const messages = this.#held;
+    const held = this.#held;
+    const now = this.#options.time.now();
     this.#held = [];
     this.#heldBytes = 0;
-    for (const m of messages) this.#step(m);
+    for (const { message, until } of held) if (until >= now) this.#step(message);
   }
 
   #obey(ready: Ready): void {
