@@ -3,6 +3,7 @@ import {
   type Entry,
   MESSAGE_TYPE,
   type Message,
+  message,
   ProtoError,
   Reader,
   readEntry,
@@ -201,7 +202,7 @@ export class MsgAppDecoder extends UnitDecoder {
   }
 
   #app(index: number, entries: readonly Entry[], commit: number): Message {
-    return {
+    return message({
       type: MESSAGE_TYPE.app,
       to: this.#local,
       from: this.#remote,
@@ -210,13 +211,7 @@ export class MsgAppDecoder extends UnitDecoder {
       index,
       entries,
       commit,
-      snapshot: undefined,
-      reject: false,
-      rejectHint: 0,
-      context: EMPTY_BYTES,
-      vote: 0n,
-      responses: NO_MESSAGES,
-    };
+    });
   }
 
   #message(r: Reader): void {
@@ -228,8 +223,6 @@ export class MsgAppDecoder extends UnitDecoder {
     this.sink(m, length);
   }
 }
-
-const NO_MESSAGES: readonly Message[] = [];
 
 const LINK_HEARTBEAT = readRaftMessage(new Reader(Uint8Array.of(8, MESSAGE_TYPE.heartbeat)));
 

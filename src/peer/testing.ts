@@ -1,4 +1,3 @@
-import { EMPTY_BYTES } from "../base/index.ts";
 import type {
   PeerHash,
   PeerInbox,
@@ -7,27 +6,12 @@ import type {
   PeerVersion,
   SnapshotSink,
 } from "../member/index.ts";
-import { type Failure, fail, type Message } from "../proto/index.ts";
+import { type Failure, fail, type Message, message } from "../proto/index.ts";
 import type { Lines, TransportOptions } from "./local.ts";
 
 /** For tests: a message of which the fields not given are zero. */
 export function messageOf(fields: Partial<Message> & Pick<Message, "type">): Message {
-  return {
-    to: 0n,
-    from: 0n,
-    term: 0,
-    logTerm: 0,
-    index: 0,
-    entries: [],
-    commit: 0,
-    snapshot: undefined,
-    reject: false,
-    rejectHint: 0,
-    context: EMPTY_BYTES,
-    vote: 0n,
-    responses: [],
-    ...fields,
-  };
+  return message({ to: 0n, ...fields });
 }
 
 /** A log that keeps its lines. */

@@ -99,6 +99,29 @@ export interface Message {
   readonly responses: readonly Message[];
 }
 
+const NO_ENTRIES: readonly Entry[] = [];
+const NO_MESSAGES: readonly Message[] = [];
+
+/** A message with the given fields; the others are zero. All messages have one shape. */
+export function message(fields: Partial<Message> & Pick<Message, "type" | "to">): Message {
+  return {
+    type: fields.type,
+    to: fields.to,
+    from: fields.from ?? 0n,
+    term: fields.term ?? 0,
+    logTerm: fields.logTerm ?? 0,
+    index: fields.index ?? 0,
+    entries: fields.entries ?? NO_ENTRIES,
+    commit: fields.commit ?? 0,
+    snapshot: fields.snapshot,
+    reject: fields.reject ?? false,
+    rejectHint: fields.rejectHint ?? 0,
+    context: fields.context ?? EMPTY_BYTES,
+    vote: fields.vote ?? 0n,
+    responses: fields.responses ?? NO_MESSAGES,
+  };
+}
+
 /** `raftpb.ConfChangeType`. */
 export const CONF_CHANGE_TYPE = {
   addNode: 0,

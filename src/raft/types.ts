@@ -1,5 +1,4 @@
-import { EMPTY_BYTES } from "../base/index.ts";
-import { type Entry, MESSAGE_TYPE, type Message } from "../proto/index.ts";
+import { MESSAGE_TYPE } from "../proto/index.ts";
 
 export {
   CONF_CHANGE_TYPE,
@@ -17,6 +16,7 @@ export {
   type HardState,
   MESSAGE_TYPE,
   type Message,
+  message,
   ProtoError,
   type Snapshot,
   type SnapshotMeta,
@@ -70,29 +70,6 @@ export interface Logger {
   readonly info?: ((text: string) => void) | undefined;
   readonly warning?: ((text: string) => void) | undefined;
   readonly error?: ((text: string) => void) | undefined;
-}
-
-const NO_ENTRIES: readonly Entry[] = [];
-const NO_MESSAGES: readonly Message[] = [];
-
-/** A message with the given fields; the others are zero. All messages have one shape. */
-export function message(fields: Partial<Message> & Pick<Message, "type" | "to">): Message {
-  return {
-    type: fields.type,
-    to: fields.to,
-    from: fields.from ?? NONE,
-    term: fields.term ?? 0,
-    logTerm: fields.logTerm ?? 0,
-    index: fields.index ?? 0,
-    entries: fields.entries ?? NO_ENTRIES,
-    commit: fields.commit ?? 0,
-    snapshot: fields.snapshot,
-    reject: fields.reject ?? false,
-    rejectHint: fields.rejectHint ?? 0,
-    context: fields.context ?? EMPTY_BYTES,
-    vote: fields.vote ?? NONE,
-    responses: fields.responses ?? NO_MESSAGES,
-  };
 }
 
 const LOCAL_TYPES: ReadonlySet<number> = new Set([
