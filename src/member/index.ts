@@ -33,4 +33,4 @@ export type { ChangeWaiter } from "./member-changes.ts";
 export { type ChangeOutcome, isRefused } from "./membership.ts";
 export type { ProposalWaiter } from "./proposals.ts";
 export type { ReadWaiter } from "./reads.ts";
-export { Slicer } from "./slices.ts";
+export { resumable, Slicer } from "./slices.ts";

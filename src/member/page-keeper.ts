@@ -1,10 +1,10 @@
 import type { State } from "../apply/index.ts";
 import { assert } from "../base/index.ts";
-import { type Commit, type Db, PageMiss } from "../bolt/index.ts";
+import type { Commit, Db } from "../bolt/index.ts";
 import type { Member as ClusterMember } from "../cluster/index.ts";
 import type { Meters } from "./meters.ts";
 import type { PageFilePort } from "./ports.ts";
-import type { Slicer } from "./slices.ts";
+import { resumable, type Slicer } from "./slices.ts";
 
 /** Bytes after which a commit is due, as after so many operations: it takes as much memory again. */
 const PENDING_BYTES_MAX = 32 * 1024 * 1024;
@@ -133,7 +133,7 @@ export class PageKeeper {
     if (!this.#db.canShrink) return;
     const { calm, defragmenting } = MOVED_PAGES_MAX;
     const pagesMax = this.#db.isDefragmenting ? defragmenting : calm;
-    yield* restartable(() => this.#db.shrink(pagesMax));
+    yield* resumable(() => this.#db.shrink(pagesMax));
   }
 
   /** The file must know the new pages before anybody reads again: so the write begins in here. */
@@ -141,7 +141,7 @@ export class PageKeeper {
     const position = this.#position();
     const begun = this.#now();
     yield* this.#shrink();
-    const commit = yield* restartable(() => this.#db.commit());
+    const commit = yield* resumable(() => this.#db.commit());
     if (commit === undefined) {
       this.#durable = position;
       return;
@@ -165,17 +165,5 @@ export class PageKeeper {
     this.#meters.commitSpill.observe(spillMs / 1000);
     this.#meters.commitWrite.observe(writeMs / 1000);
     this.#meters.commit.observe((spillMs + writeMs) / 1000);
-  }
-}
-
-/** Runs slices that end with a PageMiss and can be begun again from where they were. */
-function* restartable<T>(begin: () => Generator<unknown, T, void>): Generator<unknown, T, void> {
-  for (;;) {
-    try {
-      return yield* begin();
-    } catch (error) {
-      if (!(error instanceof PageMiss)) throw error;
-      yield error;
-    }
   }
 }

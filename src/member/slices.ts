@@ -5,6 +5,18 @@ import { type Job, OwnTurns, SharedTurns } from "./turns.ts";
 /** Long work in slices; see `Slices` in mvcc. Other marks than page misses just give way. */
 export type AnySlices<T> = Generator<unknown, T, void>;
 
+/** Slices that a PageMiss ends and that can be begun again, to go on from where they were. */
+export function* resumable<T>(begin: () => AnySlices<T>): AnySlices<T> {
+  for (;;) {
+    try {
+      return yield* begin();
+    } catch (error) {
+      if (!(error instanceof PageMiss)) throw error;
+      yield error;
+    }
+  }
+}
+
 interface SlicerPorts {
   readonly time: TimePort;
   readonly pageFile: Pick<PageFilePort, "load">;
@@ -37,18 +49,6 @@ export class Slicer {
 
   async run<T>(slices: AnySlices<T>): Promise<T> {
     return this.resume(slices, slices.next());
-  }
-
-  /** Runs slices that a PageMiss ends and that can be begun again, to go on from where they were. */
-  async runAgain<T>(begin: () => AnySlices<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await this.run(begin());
-      } catch (error) {
-        if (!(error instanceof PageMiss)) throw error;
-        await this.#pageFile.load(error.page);
-      }
-    }
   }
 
   /** Goes on with work whose latest step was `step`. `pausing` is told before each pause. */

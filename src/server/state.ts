@@ -5,7 +5,7 @@ import { formatBytes } from "../cli/index.ts";
 import { Members } from "../cluster/index.ts";
 import { defragment, type PageFile, withPages } from "../disk/index.ts";
 import { Lessor } from "../lease/index.ts";
-import { Slicer, type TimePort } from "../member/index.ts";
+import { resumable, Slicer, type TimePort } from "../member/index.ts";
 import { type ChangeList, Store } from "../mvcc/index.ts";
 import type { Logger } from "../observe/index.ts";
 import type { Config } from "./config.ts";
@@ -92,9 +92,9 @@ export async function restoreState(
   { time }: StateParts,
 ): Promise<void> {
   const slicer = Slicer.alone({ time, pageFile });
-  await slicer.runAgain(() => db.recoverFreePages());
+  await slicer.run(resumable(() => db.recoverFreePages()));
   await withPages(pageFile, () => state.members.restore());
-  await slicer.runAgain(() => state.lessor.restore());
+  await slicer.run(resumable(() => state.lessor.restore()));
   await slicer.run(state.store.restore((key, lease) => state.lessor.attach(lease, key)));
   await withPages(pageFile, () => state.restore());
 }
@@ -106,7 +106,7 @@ export async function maybeDefragment(
   { config: { bootstrapDefragThresholdMb }, logger, time }: StateParts,
 ): Promise<void> {
   if (bootstrapDefragThresholdMb === 0) return;
-  await Slicer.alone({ time, pageFile }).runAgain(() => db.recoverFreePages());
+  await Slicer.alone({ time, pageFile }).run(resumable(() => db.recoverFreePages()));
   const threshold = bootstrapDefragThresholdMb * 1024 * 1024;
   const size = db.sizeInPages * db.pageSize;
   const free = db.freePages * db.pageSize;
