@@ -14,11 +14,20 @@ import {
   type ConfChangeSingle,
   type ConfChangeV2,
   type ConfState,
+  decodeConfChange,
+  decodeConfChangeV2,
+  ENTRY_TYPE,
+  type Entry,
   TRANSITION,
 } from "./types.ts";
 
 /** A change that the current configuration does not allow. */
 export class ConfChangeError extends Error {}
+
+/** The change that an entry holds. Throws ProtoError. */
+export function readConfChange({ type, data }: Entry): ConfChange | ConfChangeV2 {
+  return type === ENTRY_TYPE.confChange ? decodeConfChange(data) : decodeConfChangeV2(data);
+}
 
 /** The change in its newer form, which can say everything the older one can. */
 export function asConfChangeV2(change: ConfChange | ConfChangeV2): ConfChangeV2 {

@@ -1,5 +1,5 @@
 import { quoteBytes } from "../base/index.ts";
-import { asConfChangeV2 } from "./confchange.ts";
+import { asConfChangeV2, readConfChange } from "./confchange.ts";
 import type { Progress } from "./progress.ts";
 import type { Majority } from "./quorum.ts";
 import type { Ready } from "./raw-node.ts";
@@ -8,8 +8,6 @@ import {
   type ConfChange,
   type ConfChangeV2,
   type ConfState,
-  decodeConfChange,
-  decodeConfChangeV2,
   ENTRY_TYPE,
   type Entry,
   type HardState,
@@ -141,11 +139,9 @@ export function describeEntry(entry: Entry): string {
 }
 
 /** The change in short, as "v1 l2 r3". */
-function shortConfChange({ type, data }: Entry): string {
+function shortConfChange(entry: Entry): string {
   try {
-    const change =
-      type === ENTRY_TYPE.confChange ? decodeConfChange(data) : decodeConfChangeV2(data);
-    const { changes } = asConfChangeV2(change);
+    const { changes } = asConfChangeV2(readConfChange(entry));
     return changes.map((it) => `${CHANGE_LETTERS[it.type] ?? "?"}${it.nodeId}`).join(" ");
   } catch (error) {
     if (error instanceof ProtoError) return error.message;

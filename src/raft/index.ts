@@ -3,7 +3,7 @@
  * proposals and ticks; carry out what `ready()` says; `advance()`. It does no I/O and has no clock,
  * so the same inputs always give the same outputs.
  */
-export { ConfChangeError } from "./confchange.ts";
+export { ConfChangeError, readConfChange } from "./confchange.ts";
 export type { RaftConfig, ReadOnlyOption } from "./config.ts";
 export {
   describeConfChange,

@@ -1,5 +1,5 @@
 import { EMPTY_BYTES } from "../base/index.ts";
-import { asConfChangeV2 } from "./confchange.ts";
+import { asConfChangeV2, readConfChange } from "./confchange.ts";
 import { describeConfChange, describeConfiguration, describeProgress } from "./describe.ts";
 import type { Progress } from "./progress.ts";
 import type { Raft } from "./raft.ts";
@@ -7,8 +7,6 @@ import { broadcastAppend, broadcastHeartbeat, maybeSendAppend } from "./replicat
 import {
   type ConfChange,
   type ConfChangeV2,
-  decodeConfChange,
-  decodeConfChangeV2,
   ENTRY_TYPE,
   type Entry,
   hex,
@@ -100,7 +98,7 @@ function checkConfChanges(raft: Raft, entries: readonly Entry[]): readonly Entry
   const checked = [...entries];
   for (const [i, entry] of entries.entries()) {
     if (entry.type === ENTRY_TYPE.normal) continue;
-    const change = readConfChange(entry);
+    const change = tryConfChange(entry);
     if (change === undefined) return undefined;
     const problem = confChangeProblem(raft, asConfChangeV2(change));
     if (problem === undefined || raft.config.disableConfChangeValidation === true) {
@@ -116,9 +114,9 @@ function checkConfChanges(raft: Raft, entries: readonly Entry[]): readonly Entry
   return checked;
 }
 
-function readConfChange({ type, data }: Entry): ConfChange | ConfChangeV2 | undefined {
+function tryConfChange(entry: Entry): ConfChange | ConfChangeV2 | undefined {
   try {
-    return type === ENTRY_TYPE.confChange ? decodeConfChange(data) : decodeConfChangeV2(data);
+    return readConfChange(entry);
   } catch (error) {
     if (error instanceof ProtoError) return undefined;
     throw error;

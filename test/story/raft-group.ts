@@ -5,8 +5,6 @@ import {
   EMPTY_CONF_STATE,
   ENTRY_TYPE,
   type ConfState,
-  decodeConfChange,
-  decodeConfChangeV2,
   type Entry,
   type HardState,
   isLocalTarget,
@@ -16,6 +14,7 @@ import {
   type Message,
   type RaftConfig,
   RawNode,
+  readConfChange,
   type Snapshot,
 } from "../../src/raft/index.ts";
 
@@ -266,8 +265,7 @@ function apply({ node, storage }: Member, entries: readonly Entry[]): void {
 
 function applyOne(node: RawNode, entry: Entry): { data: Uint8Array; confState?: ConfState } {
   if (entry.type === ENTRY_TYPE.normal) return { data: entry.data };
-  const isV1 = entry.type === ENTRY_TYPE.confChange;
-  const change = isV1 ? decodeConfChange(entry.data) : decodeConfChangeV2(entry.data);
+  const change = readConfChange(entry);
   return { data: change.context, confState: node.applyConfChange(change) };
 }
 
