@@ -1,10 +1,8 @@
-import { assert, bytesToText, keyToBytes, textToBytes } from "../base/index.ts";
+import { assert, keyToBytes, textToBytes } from "../base/index.ts";
 import { type Bucket, type Db, PageMiss } from "../bolt/index.ts";
 import {
   carryOut,
   type Members,
-  parseExact,
-  parseIdArray,
   readChange,
   refusalOf,
   refusalOfClusterVersion,
@@ -189,20 +187,6 @@ export class State {
   /** Whether entries were applied that the page file does not know of. */
   get hasUnstoredIndex(): boolean {
     return this.appliedIndex > this.#storedIndex;
-  }
-
-  /** What the page file says of the configuration; undefined in a new one. */
-  get storedConfState(): ConfState | undefined {
-    const bytes = this.#meta.get(CONF_STATE);
-    if (bytes === undefined) return undefined;
-    const json = parseExact(bytesToText(bytes)) as Record<string, unknown>;
-    return {
-      voters: parseIdArray(json["voters"]),
-      learners: parseIdArray(json["learners"]),
-      votersOutgoing: parseIdArray(json["voters_outgoing"]),
-      learnersNext: parseIdArray(json["learners_next"]),
-      autoLeave: json["auto_leave"] === true,
-    };
   }
 
   /**

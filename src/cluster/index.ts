@@ -24,7 +24,6 @@ export {
   membersToJson,
   memberToJson,
   parseExact,
-  parseIdArray,
   promotionToJson,
 } from "./member.ts";
 export { type Downgrade, Members, type MembersOptions } from "./members.ts";

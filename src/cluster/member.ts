@@ -79,11 +79,6 @@ function memberFrom(value: unknown): Member {
   };
 }
 
-/** Ids of a JSON array such as `[8630161756594109333]`, exactly. */
-export function parseIdArray(value: unknown): bigint[] {
-  return Array.isArray(value) ? value.map((id) => BigInt(id as bigint)) : [];
-}
-
 /** JSON in which every whole number becomes a bigint, so that 64-bit ids survive. */
 export function parseExact(text: string): unknown {
   const revive = (_key: string, value: unknown, context: { source?: string }): unknown =>

@@ -1,10 +1,5 @@
 import { Db } from "../bolt/index.ts";
-import { type Member, Members } from "./index.ts";
-
-/** Members over a page file in memory. */
-export function newMembers(db: Db = newDb()): Members {
-  return new Members({ db });
-}
+import type { Member } from "./index.ts";
 
 export function newDb(): Db {
   return Db.create({ pageSize: 4096, source: { read: () => undefined } });

@@ -31,11 +31,6 @@ export class JsonFeed {
     this.#sink = sink;
   }
 
-  /** Whether an object has begun that has not ended. */
-  get isInside(): boolean {
-    return this.#depth > 0;
-  }
-
   push(bytes: Uint8Array): void {
     let start = this.#depth > 0 ? 0 : -1;
     for (let at = 0; at < bytes.length && !this.#isOver; at++) {

@@ -1,5 +1,5 @@
 import type { State } from "../apply/index.ts";
-import { memberToJson, SERVER_VERSION } from "../cluster/index.ts";
+import { membersToJson, SERVER_VERSION } from "../cluster/index.ts";
 import { type Failure, fail, MESSAGE_TYPE, type Message } from "../proto/index.ts";
 import type { RawNode } from "../raft/index.ts";
 import type { Leadership } from "./leadership.ts";
@@ -77,8 +77,7 @@ export class Inbox implements PeerInbox {
   }
 
   membersJson(): string {
-    const members = this.#parts().state.members.list();
-    return `[${members.map((member) => memberToJson(member, { withId: true })).join(",")}]`;
+    return membersToJson(this.#parts().state.members.list());
   }
 
   version(): PeerVersion {

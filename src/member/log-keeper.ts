@@ -61,11 +61,6 @@ export class LogKeeper {
     return this.#snapshotIndex;
   }
 
-  /** Bytes of entries that wait to be applied, to a megabyte. */
-  get unappliedBytes(): number {
-    return this.#logged.bytesAfter(this.#options.state.appliedIndex);
-  }
-
   /** A snapshot of the leader has taken the place of everything up to the index. */
   restart(index: number): void {
     assert(this.#saving === undefined, "no snapshot record is being made");

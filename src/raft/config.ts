@@ -33,8 +33,6 @@ export interface RaftConfig {
   /** Ask whether an election could be won before disturbing anyone with a new term. */
   readonly preVote?: boolean;
   readonly readOnly?: ReadOnlyOption;
-  /** Followers drop proposals instead of handing them to the leader. */
-  readonly disableProposalForwarding?: boolean;
   /** Accept any configuration change; the application must know that it can be applied. */
   readonly disableConfChangeValidation?: boolean;
   /** A leader that is removed or demoted steps down once that is applied. */

@@ -85,13 +85,6 @@ function dropWithoutLeader(raft: Raft): Refusal {
 
 function forwardProposal(raft: Raft, m: Message): Refusal | undefined {
   if (raft.lead === NONE) return dropWithoutLeader(raft);
-  if (raft.config.disableProposalForwarding === true) {
-    raft.logger.info?.(
-      `${hex(raft.id)} not forwarding to leader ${hex(raft.lead)} at term ${raft.term}; ` +
-        "dropping proposal",
-    );
-    return PROPOSAL_DROPPED;
-  }
   raft.send({ ...m, to: raft.lead });
   return undefined;
 }
