@@ -183,8 +183,8 @@ export class Replica {
 
   /** Tries once more what waited for a leader. */
   releaseHeld(): void {
-    const held = this.#held;
     const now = this.#options.time.now();
+    const held = this.#held;
     this.#held = [];
     this.#heldBytes = 0;
     for (const { message, until } of held) if (until >= now) this.#step(message);

@@ -229,8 +229,8 @@ const STATE_PLANTS: readonly Plant[] = [
     "proposals-held-twice",
     "what a follower forwarded while nobody led is proposed again with each new leader",
     "member/replica.ts",
-    "    const messages = this.#held;\n    this.#held = [];\n    this.#heldBytes = 0;\n",
-    "    const messages = [...this.#held];\n",
+    "    this.#held = [];\n    this.#heldBytes = 0;\n    for (",
+    "    for (",
   ),
   plant(
     "states-within-write",
