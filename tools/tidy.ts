@@ -90,7 +90,7 @@ export function tidy(root: string): string[] {
     .filter((file) => !file.startsWith("src/proto/gen/"))
     .sort();
   const problems = files.flatMap((file) => checkFile(root, file));
-  return [...problems, ...unusedFiles(root, files)];
+  return [...problems, ...unusedFiles(root, files), ...unusedNames(root, files)];
 }
 
 function checkFile(root: string, file: string): string[] {
@@ -154,6 +154,31 @@ function checkImports(
     const isFace = rest.join("/") === "index.ts";
     if (!isFace && !isTest) say(`imports ${target} past its face`);
   }
+}
+
+/** Values that a room's face shows and nobody outside the room uses. */
+function unusedNames(root: string, files: readonly string[]): string[] {
+  const texts = files.map((file) => ({ file, text: readFileSync(join(root, file), "utf8") }));
+  return Object.keys(ROOMS).flatMap((room) => {
+    const face = texts.find(({ file }) => file === `src/${room}/index.ts`);
+    if (face === undefined) return [];
+    const isOwn = (file: string) => file.startsWith(`src/${room}/`);
+    const users = texts
+      .filter(({ file }) => !isOwn(file) || TEST_FILE.test(file))
+      .filter(({ file, text }) => text.includes(isOwn(file) ? '"./index.ts"' : `${room}/index.ts"`))
+      .map(({ text }) => text)
+      .join();
+    return valuesOf(face.text)
+      .filter((name) => !new RegExp(`\\b${name}\\b`).test(users))
+      .map((name) => `${face.file}:1: nobody outside uses ${name}`);
+  });
+}
+
+function valuesOf(face: string): string[] {
+  return [...face.matchAll(/^export \{([^}]*)\} from/gm)]
+    .flatMap(([, names]) => names!.split(","))
+    .map((name) => name.trim().replace(/^.* as /, ""))
+    .filter((name) => name !== "" && !name.startsWith("type "));
 }
 
 /** Files of src/ that nothing imports, other than tests and the three commands' entries. */

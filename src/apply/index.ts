@@ -21,6 +21,5 @@ export {
   State,
   type StateOptions,
   storedIndexOf,
-  UnsupportedEntry,
 } from "./state.ts";
 export { isReadOnly, isSerializable, Transaction } from "./txn.ts";

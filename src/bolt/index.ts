@@ -5,7 +5,6 @@
  * begin, then `page.ts` for the bytes and `spill.ts` for a commit.
  */
 export { Bucket } from "./bucket.ts";
-export { Check } from "./check.ts";
 export { Cursor } from "./cursor.ts";
 export { type Commit, Db, type Pin } from "./db.ts";
 export { BoltError, PageMiss } from "./errors.ts";

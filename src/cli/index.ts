@@ -50,7 +50,7 @@ export {
   parseUint64,
 } from "./go-text.ts";
 export { type Io, LineReader, readAll, runIfMain } from "./io.ts";
-export { Descriptor, type Output } from "./output.ts";
+export { type Output } from "./output.ts";
 export { Page } from "./page.ts";
 export { Progress } from "./progress.ts";
 export type { Table } from "./table.ts";

@@ -3,13 +3,13 @@
  * keep-alives that survive a lost connection.
  */
 export { auth } from "./auth.ts";
-export { type MessageStream, type Streaming, streaming, type Unary, unary } from "./call.ts";
+export { type MessageStream, type Streaming, type Unary, unary } from "./call.ts";
 export { Client, type ClientOptions, describeError, type FailedAttempt } from "./client.ts";
 export { cluster } from "./cluster.ts";
 export { Deadline } from "./deadline.ts";
 export { dial } from "./dial.ts";
 export { Election } from "./election.ts";
-export { authorityOf, parseEndpoint } from "./endpoint.ts";
+export { parseEndpoint } from "./endpoint.ts";
 export { FROM_KEY, kv, prefixEnd } from "./kv.ts";
 export { keepAlive, keepAliveOnce, lease } from "./lease.ts";
 export { maintenance } from "./maintenance.ts";

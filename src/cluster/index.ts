@@ -23,7 +23,6 @@ export {
   membersFromJson,
   membersToJson,
   memberToJson,
-  parseExact,
   promotionToJson,
 } from "./member.ts";
 export { type Downgrade, Members, type MembersOptions } from "./members.ts";

@@ -5,7 +5,6 @@
 export { v2StoreJson } from "../wal/index.ts";
 export {
   type DataDir,
-  DataDirError,
   dataDirPaths,
   prepareDataDir,
   removeUnfinished,

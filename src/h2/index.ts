@@ -4,7 +4,7 @@
  * gathers what is to be sent until `takeOutput`. No sockets, no clock.
  */
 export { Connection } from "./connection.ts";
-export { ErrorCode, errorName, PREFACE } from "./frames.ts";
+export { ErrorCode, errorName } from "./frames.ts";
 export type {
   CloseReason,
   ConnectionHandler,

@@ -3,7 +3,6 @@
  * and keeps the page file, the log and the leases in order. Reaches the world only through ports.
  */
 export {
-  AutoCompactor,
   type AutoCompactionMode,
   type AutoCompactorOptions,
 } from "./auto-compactor.ts";

@@ -8,7 +8,6 @@ export { hashAll } from "./file-hash.ts";
 export type { KeyValueList } from "./key-value-list.ts";
 export {
   decodeKeyValue,
-  encodeKeyValue,
   type KeyValue,
   KeyValueReader,
 } from "./key-value.ts";
@@ -19,9 +18,7 @@ export {
   isTombstone,
   RevisionError,
   readMain,
-  readSub,
   revisionKey,
-  tombstoneKey,
 } from "./revision.ts";
 export { restartable, type Slices } from "./slices.ts";
 export { Store } from "./store.ts";

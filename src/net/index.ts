@@ -1,5 +1,5 @@
 /** Ports to listen on, and who is connected to them; TLS with the certificates of a member. */
-export { type Address, listenOn, parseAddress } from "./addresses.ts";
+export { type Address, parseAddress } from "./addresses.ts";
 export { DeadlineWatch } from "./deadline-watch.ts";
 export { type OutputSource, writeOutput } from "./write-output.ts";
 export { Listener, type ListenerOptions, type Protocol } from "./listener.ts";

@@ -10,7 +10,7 @@ export {
   version as fetchVersion,
   type Way,
 } from "./calls.ts";
-export { idOf, type Lines, REMOVED, type TransportOptions } from "./local.ts";
+export { type Lines, REMOVED, type TransportOptions } from "./local.ts";
 export type { Meters, Tally, Times } from "./meters.ts";
 export { createPeerServer } from "./server.ts";
 export { Transport } from "./transport.ts";

@@ -183,13 +183,3 @@ export function fail(name: ErrorName): Failure {
 
 /** All names, for tests and for whoever maps a message back. */
 export const errorNames = [...failures.keys()] as readonly ErrorName[];
-
-/** The same refusal as one thrown through code that awaits. Only edges and tests catch it. */
-export class GrpcError extends Error implements Failure {
-  readonly code: number;
-
-  constructor(failure: Failure) {
-    super(failure.message);
-    this.code = failure.code;
-  }
-}

@@ -3,7 +3,6 @@ export {
   COMPARE_TARGET,
   type Compare,
   type DeleteRangeRequest,
-  decodeCompare,
   decodeDeleteRangeRequest,
   decodePutRequest,
   decodeRangeRequest,
@@ -19,8 +18,6 @@ export {
 } from "./kv-codec.ts";
 export {
   BYTES,
-  FIXED32,
-  FIXED64,
   ProtoError,
   Reader,
   Utf8Error,
@@ -43,20 +40,17 @@ export {
   errorNames,
   type Failure,
   fail,
-  GrpcError,
 } from "./errors.ts";
 export { FILE_DESCRIPTORS, type FileDescriptor } from "./gen/descriptors.ts";
 export { type JsonRead, jsonToMessage, messageToJson } from "./json.ts";
 export { type Scan, scanJson } from "./json-scan.ts";
 export {
   decodeMessage,
-  emptyMessage,
   encodeMessage,
   type FieldInfo,
   type Init,
   type MessageOf,
   type Schema,
-  writeMessage,
 } from "./schema.ts";
 export {
   decodeLogMetadata,

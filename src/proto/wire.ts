@@ -12,11 +12,11 @@ export class Utf8Error extends ProtoError {
 
 /** Wire types of the protobuf encoding. */
 export const VARINT = 0;
-export const FIXED64 = 1;
+const FIXED64 = 1;
 export const BYTES = 2;
 export const START_GROUP = 3;
 export const END_GROUP = 4;
-export const FIXED32 = 5;
+const FIXED32 = 5;
 
 const GROUP_DEPTH_MAX = 100;
 const TWO_32 = 0x1_0000_0000;

@@ -3,11 +3,9 @@
  * proposals and ticks; carry out what `ready()` says; `advance()`. It does no I/O and has no clock,
  * so the same inputs always give the same outputs.
  */
-export { ConfChangeError, readConfChange } from "./confchange.ts";
+export { readConfChange } from "./confchange.ts";
 export type { RaftConfig, ReadOnlyOption } from "./config.ts";
 export {
-  describeConfChange,
-  describeConfiguration,
   describeEntry,
   describeMessage,
   describeProgress,
@@ -25,7 +23,6 @@ export {
   type ConfChangeV2,
   type ConfState,
   decodeConfChange,
-  decodeConfChangeV2,
   ENTRY_TYPE,
   type Entry,
   type HardState,
@@ -35,7 +32,6 @@ export {
   type Message,
   message,
   NONE,
-  RaftError,
   type ReadState,
   type Refusal,
   type Role,

@@ -5,6 +5,6 @@ export { type Answer, type Message, settle, whole } from "./answer.ts";
 export { authRevision } from "./auth.ts";
 export { ClientRequests, type RequestTally } from "./client-requests.ts";
 export { METHODS, type Method } from "./methods.ts";
-export { notYet, Pipeline } from "./pipeline.ts";
+export { Pipeline } from "./pipeline.ts";
 export { type Limits, type MemoryPort, Service } from "./service.ts";
 export { WatchService } from "./watch.ts";
