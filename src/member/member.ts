@@ -867,6 +867,7 @@ export class Member {
   }
 
   #onSoftState(soft: SoftState): void {
+    this.#node.logLeader(this.leadership.leader);
     const { isOther, isNew } = this.leadership.change(soft);
     const { lessor } = this.state;
     if (soft.role !== "leader" && lessor.isPrimary) lessor.demote();

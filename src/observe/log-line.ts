@@ -1,6 +1,8 @@
 /** One event of the log. */
 export interface LogEntry {
   readonly level: string;
+  /** Of the part of the program that says it. */
+  readonly name: string | undefined;
   readonly message: string;
   readonly fields: object;
   /** `folder/file:line` of the code that says it. */
@@ -9,14 +11,15 @@ export interface LogEntry {
 }
 
 /** zap's JSON: the order of the members is part of it. */
-export function jsonLine({ level, message, fields, caller, stack }: LogEntry): string {
-  const start = { level, ts: timestamp(wallMs()), caller, msg: message };
+export function jsonLine({ level, name, message, fields, caller, stack }: LogEntry): string {
+  const start = { level, ts: timestamp(wallMs()), logger: name, caller, msg: message };
   return `${JSON.stringify({ ...start, ...fields, stacktrace: stack }, plain)}\n`;
 }
 
 /** zap's text for people: tabs between the parts, the fields as JSON with spaces, then the stack. */
-export function consoleLine({ level, message, fields, caller, stack }: LogEntry): string {
-  const parts = [timestamp(wallMs()), level, caller, message];
+export function consoleLine({ level, name, message, fields, caller, stack }: LogEntry): string {
+  const said = name === undefined ? [caller, message] : [name, caller, message];
+  const parts = [timestamp(wallMs()), level, ...said];
   if (Object.keys(fields).length > 0) parts.push(spaced(fields));
   return `${parts.join("\t")}\n${stack === undefined ? "" : `${stack}\n`}`;
 }

@@ -48,6 +48,19 @@ test("a line has zap's members in zap's order, then the fields", () => {
   assert.deepEqual(Object.keys(JSON.parse(line)).slice(2, 4), ["caller", "msg"]);
 });
 
+test("a part of the program has a name in its lines, and the sinks of the whole", () => {
+  const { lines, logger } = listen();
+  logger.named("raft").info("x");
+  logger.info("y");
+  const [named, plain] = lines.map((line) => JSON.parse(line));
+  assert.deepEqual(Object.keys(named), ["level", "ts", "logger", "caller", "msg"]);
+  assert.equal(named.logger, "raft");
+  assert.ok(!("logger" in plain));
+  const text = listen({ format: "console" });
+  text.logger.named("raft").info("x");
+  assert.match(text.lines[0]!, /^\S+\tinfo\traft\tobserve\/log\.test\.ts:\d+\tx\n$/);
+});
+
 test("a place that is said is believed", () => {
   const { lines, logger } = listen();
   at(logger, "room/file.ts:7").info("x");

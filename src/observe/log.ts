@@ -18,6 +18,16 @@ export interface LoggerOptions {
   readonly format?: LogFormat;
   /** Standard error when not given. */
   readonly sinks?: readonly Sink[];
+  /** In its lines as `logger`. */
+  readonly name?: string;
+}
+
+/** Where lines go, for all logs of one origin. */
+interface Outlet {
+  readonly least: number;
+  readonly toLine: (entry: LogEntry) => string;
+  readonly sampler: Sampler;
+  sinks: readonly Sink[] | undefined;
 }
 
 /**
@@ -25,15 +35,24 @@ export interface LoggerOptions {
  * throws and never waits for a reader: what cannot be written is lost, not the store.
  */
 export class Logger {
-  readonly #least: number;
-  readonly #toLine: (entry: LogEntry) => string;
-  readonly #sampler = new Sampler();
-  #sinks: readonly Sink[] | undefined;
+  readonly #options: LoggerOptions;
+  readonly #outlet: Outlet;
 
-  constructor({ level, format = "json", sinks }: LoggerOptions) {
-    this.#least = LOG_LEVELS.indexOf(level);
-    this.#toLine = format === "json" ? jsonLine : consoleLine;
-    if (sinks !== undefined) this.#use(sinks);
+  constructor(options: LoggerOptions, outlet?: Outlet) {
+    const { level, format = "json", sinks } = options;
+    this.#options = options;
+    this.#outlet = outlet ?? {
+      least: LOG_LEVELS.indexOf(level),
+      toLine: format === "json" ? jsonLine : consoleLine,
+      sampler: new Sampler(),
+      sinks: undefined,
+    };
+    if (outlet === undefined && sinks !== undefined) this.#use(sinks);
+  }
+
+  /** The same log for one part of the program, whose name its lines bear (zap: `Named`). */
+  named(name: string): Logger {
+    return new Logger({ ...this.#options, name }, this.#outlet);
   }
 
   debug(message: string, fields?: object): void {
@@ -59,35 +78,37 @@ export class Logger {
 
   /** Whether lines of a level are written, for callers whose fields are dear. */
   isOn(level: LogLevel): boolean {
-    return LOG_LEVELS.indexOf(level) >= this.#least;
+    return LOG_LEVELS.indexOf(level) >= this.#outlet.least;
   }
 
   /** Writes out what waits, as far as that can be done at once: the process is about to end. */
   flush(): void {
-    for (const sink of this.#sinks ?? []) sink.flush();
+    for (const sink of this.#outlet.sinks ?? []) sink.flush();
   }
 
   #use(sinks: readonly Sink[]): readonly Sink[] {
     for (const sink of sinks) {
       sink.onLost = (lines) => this.warn("lines of the log were lost", { lines });
     }
-    this.#sinks = sinks;
+    this.#outlet.sinks = sinks;
     return sinks;
   }
 
   #write(level: Written, message: string, fields: object = {}): void {
     const place = takePlace();
-    if (!this.isOn(level) || !this.#sampler.admits(level, message)) return;
+    const { sampler, toLine, sinks } = this.#outlet;
+    if (!this.isOn(level) || !sampler.admits(level, message)) return;
     const isGrave = level === "error" || level === "fatal";
     const from = Logger.prototype[level];
     const entry = {
       level,
+      name: this.#options.name,
       message,
       fields,
       caller: place ?? callerOf(from),
       stack: isGrave ? stackOf(fields, from) : undefined,
     };
-    const line = this.#toLine(entry);
-    for (const sink of this.#sinks ?? this.#use([standardSink(2)])) sink.write(line, level);
+    const line = toLine(entry);
+    for (const sink of sinks ?? this.#use([standardSink(2)])) sink.write(line, level);
   }
 }

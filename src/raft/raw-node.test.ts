@@ -177,6 +177,33 @@ test("a vote leaves only when it is durable, a request for votes at once", () =>
   assert.deepEqual([voting.hardState, voting.mustSync], [{ term: 5, vote: 2n, commit: 1 }, true]);
 });
 
+test("the log hears of each leader, who has it, and that there is none (etcd: node.go)", () => {
+  const lines: string[] = [];
+  const info = (text: string) => {
+    if (text.startsWith("raft.node")) lines.push(text);
+  };
+  const { node } = member([1n, 2n, 0xabcn], { logger: { info } });
+  let lead = 0n;
+  const tell = () => {
+    node.logLeader(lead);
+    lead = node.status().softState.lead;
+  };
+  const hear = (from: bigint, term: number) => {
+    node.step(message({ type: MESSAGE_TYPE.heartbeat, to: 1n, from, term }));
+    tell();
+  };
+  hear(2n, 2);
+  hear(2n, 2);
+  hear(0xabcn, 3);
+  node.campaign();
+  tell();
+  assert.deepEqual(lines, [
+    "raft.node: 1 elected leader 2 at term 2",
+    "raft.node: 1 changed leader from 2 to abc at term 3",
+    "raft.node: 1 lost leader abc at term 4",
+  ]);
+});
+
 test("strangers are not heard: local messages, and answers of members nobody knows", () => {
   const { node } = leader([1n]);
   for (const type of [MESSAGE_TYPE.hup, MESSAGE_TYPE.checkQuorum, MESSAGE_TYPE.storageAppend]) {

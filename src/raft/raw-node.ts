@@ -14,6 +14,7 @@ import {
   encodeConfChange,
   encodeConfChangeV2,
   type HardState,
+  hex,
   isLocalTarget,
   isLocalType,
   isResponseType,
@@ -373,6 +374,18 @@ export class RawNode {
     const steps = this.#onAdvance;
     this.#onAdvance = [];
     for (const m of steps) step(this.#raft, m);
+  }
+
+  /** Tells the log whose leader is another than `before`: whoever runs a node does (`node.go`). */
+  logLeader(before: bigint): void {
+    const { id, lead, term, logger } = this.#raft;
+    if (lead === before || logger.info === undefined) return;
+    const node = `raft.node: ${hex(id)}`;
+    if (lead === NONE) logger.info(`${node} lost leader ${hex(before)} at term ${term}`);
+    else if (before === NONE) logger.info(`${node} elected leader ${hex(lead)} at term ${term}`);
+    else {
+      logger.info(`${node} changed leader from ${hex(before)} to ${hex(lead)} at term ${term}`);
+    }
   }
 
   status(): Status {

@@ -33,6 +33,7 @@ import { type Host, machine } from "./host.ts";
 import { memberId } from "../keys/index.ts";
 import { type Birth, foundByConfig, writeFounders } from "./birth.ts";
 import { NO_NETWORK } from "./no-network.ts";
+import { raftLog } from "./raft-log.ts";
 import { openPageFile, Received, settlePageFile } from "./received.ts";
 import { maybeDefragment, newState, restoreState } from "./state.ts";
 
@@ -339,10 +340,7 @@ function newNode(
     stepDownOnRemoval: true,
     checkQuorum: true,
     preVote: config.preVote,
-    logger: {
-      warning: (text) => logger.warn(text),
-      error: (text) => logger.error(text),
-    },
+    logger: raftLog(logger),
   });
 }
 

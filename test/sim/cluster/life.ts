@@ -2,7 +2,7 @@ import { Prng } from "../../../src/base/index.ts";
 import type { ServerCall } from "../../../src/grpc/index.ts";
 import type { Member, PeerInbox } from "../../../src/member/index.ts";
 import { type ChangeList, WatchHub } from "../../../src/mvcc/index.ts";
-import { Logger } from "../../../src/observe/index.ts";
+import { Logger, type LogLevel } from "../../../src/observe/index.ts";
 import { fail } from "../../../src/proto/index.ts";
 import { Pipeline, Service, WatchService } from "../../../src/rpc/index.ts";
 import type { Birth } from "../../../src/server/birth.ts";
@@ -222,6 +222,15 @@ class TraceLogger extends Logger {
   constructor(say: (text: string) => void) {
     super({ level: "fatal" });
     this.#say = say;
+  }
+
+  /** The parts of a member speak here, too; raft only when something is wrong. */
+  override named(): Logger {
+    return this;
+  }
+
+  override isOn(level: LogLevel): boolean {
+    return level !== "debug" && level !== "info";
   }
 
   override info(message: string, fields?: object): void {
