@@ -5,7 +5,9 @@ import type { ErrorName } from "../proto/index.ts";
 export interface MemberChange extends ChangeEffect {
   /** Of the request: who proposed it waits for this one. */
   readonly id: bigint;
-  readonly kind: Change["kind"];
+  readonly change: Change;
   /** Why it changed nothing. */
   readonly error: ErrorName | undefined;
+  /** The page file has it already: the log is gone through again. */
+  readonly isReplayed: boolean;
 }

@@ -463,23 +463,24 @@ export class State {
     assert(entry.index > this.appliedIndex, "entries are applied once, in order");
     const conf = decodeConfChange(entry.data);
     const change = readChange(conf);
-    const { kind } = change;
-    const nothing = { id: conf.id, kind, error: undefined, set: undefined, removed: undefined };
-    if (entry.index <= this.#storedIndex) {
+    const isReplayed = entry.index <= this.#storedIndex;
+    const nothing = { error: undefined, set: undefined, removed: undefined };
+    const same = { id: conf.id, change, isReplayed, ...nothing };
+    if (isReplayed) {
       this.#finish(entry, NOTHING);
-      return nothing;
+      return same;
     }
     const error = refusalOf(change, this.members, { learnersMax: this.#learnersMax });
     if (error !== undefined) {
       toRaft({ ...conf, nodeId: 0n });
       this.#finish(entry, NOTHING);
-      return { ...nothing, error };
+      return { ...same, error };
     }
     const carriedOut = (): MemberChange => {
       const effect = carryOut(change, this.members);
       this.#confState = toRaft(conf);
       this.#finish(entry, NOTHING);
-      return { ...nothing, ...effect };
+      return { ...same, ...effect };
     };
     return this.#retryable(carriedOut);
   }

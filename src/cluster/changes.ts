@@ -62,6 +62,22 @@ export function refusalOf(
   return sharesUrl(change.peerUrls, others) ? "peerUrlExist" : undefined;
 }
 
+/** Why a change is void, as logs say it (etcd: `membership/errors.go`). */
+export function textOfVoid(
+  error: ErrorName,
+  { isRemoved }: { readonly isRemoved: boolean },
+): string {
+  return `membership: ${isRemoved ? "ID removed" : (VOID_TEXTS[error] ?? error)}`;
+}
+
+const VOID_TEXTS: Readonly<Partial<Record<ErrorName, string>>> = {
+  memberNotFound: "ID not found",
+  memberExist: "ID exists",
+  peerUrlExist: "peerURL exists",
+  tooManyLearners: "too many learner members in cluster",
+  memberNotLearner: "can only promote a learner member",
+};
+
 function sharesUrl(urls: readonly string[], members: readonly Member[]): boolean {
   return members.some(({ peerUrls }) => peerUrls.some((url) => urls.includes(url)));
 }
@@ -70,7 +86,8 @@ function sharesUrl(urls: readonly string[], members: readonly Member[]): boolean
 export interface ChangeEffect {
   /** Added, promoted or at other URLs, as it is now. */
   readonly set: Member | undefined;
-  readonly removed: bigint | undefined;
+  /** As it was. */
+  readonly removed: Member | undefined;
 }
 
 /** Carries out a change that was not refused. */
@@ -83,8 +100,10 @@ export function carryOut(change: Change, members: Members): ChangeEffect {
       return set(members.promote(change.id));
     case "update":
       return set(members.setPeerUrls(change.id, change.peerUrls));
-    case "remove":
+    case "remove": {
+      const removed = members.known(change.id);
       members.remove(change.id);
-      return { set: undefined, removed: change.id };
+      return { set: undefined, removed };
+    }
   }
 }

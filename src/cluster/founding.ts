@@ -64,11 +64,17 @@ export function clusterText(clusterId: bigint, members: readonly Member[]): stri
 }
 
 /** A member as Go prints one with the names of its fields. */
-export function memberText({ id, peerUrls, isLearner, name, clientUrls }: Member): string {
+export function memberText(member: Member): string {
+  const { id, peerUrls, isLearner } = member;
   return (
     `{ID:${idToHex(id)} RaftAttributes:{PeerURLs:[${peerUrls.join(" ")}] IsLearner:${isLearner}} ` +
-    `Attributes:{Name:${name} ClientURLs:[${clientUrls.join(" ")}]}}`
+    `Attributes:${attributesText(member)}}`
   );
+}
+
+/** The part of it that a member tells of itself. */
+export function attributesText(member: Pick<Member, "name" | "clientUrls">): string {
+  return `{Name:${member.name} ClientURLs:[${member.clientUrls.join(" ")}]}`;
 }
 
 /** Why the members that were given are none of the running cluster's, in etcd's words. */

@@ -3,8 +3,16 @@
  * changing it, the versions of cluster and storage, and the forms in which all of it is stored
  * (buckets `members`, `members_removed`, `cluster`).
  */
-export { carryOut, type Change, type ChangeEffect, readChange, refusalOf } from "./changes.ts";
 export {
+  carryOut,
+  type Change,
+  type ChangeEffect,
+  readChange,
+  refusalOf,
+  textOfVoid,
+} from "./changes.ts";
+export {
+  attributesText,
   clusterText,
   foundCluster,
   type Founding,
@@ -27,8 +35,11 @@ export {
 } from "./member.ts";
 export { type Downgrade, Members, type MembersOptions } from "./members.ts";
 export {
+  countConnected,
   HEALTH_MS,
   LEARNER_READY_SHARE,
+  type Outlook,
+  outlookOf,
   refusalOfLearner,
   refusalToAdd,
   refusalToPromote,
@@ -50,7 +61,9 @@ export {
   refusalOfStorageVersion,
   SERVER_VERSION,
   shortVersion,
+  stepsUp,
   textOf as textOfVersion,
+  UNNAMED_STORAGE_VERSION,
   type VersionDecision,
   versionOf,
 } from "./versions.ts";

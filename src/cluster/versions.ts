@@ -32,6 +32,13 @@ export function textOf(version: number): string {
   return `${Math.floor(version / 1000)}.${version % 1000}.0`;
 }
 
+/** The minor versions through which a storage goes up, one by one; none when it does not. */
+export function stepsUp(from: string, to: string): string[] {
+  const [low, high] = [versionOf(from), versionOf(to)];
+  if (low === undefined || high === undefined) return [];
+  return Array.from({ length: Math.max(0, high - low) }, (_, i) => textOf(low + 1 + i));
+}
+
 /** What the leader makes of the versions that it sees (etcd: `version.Monitor`). */
 export type VersionDecision =
   | { readonly kind: "keep" }

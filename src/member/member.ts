@@ -13,6 +13,7 @@ import {
 import type { MemoryStorage, RawNode, SoftState } from "../raft/index.ts";
 import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
+import { ClusterLines } from "./cluster-lines.ts";
 import { Compactor } from "./compactor.ts";
 import { CorruptionChecker } from "./corruption.ts";
 import { HeartbeatWatch } from "./heartbeat-watch.ts";
@@ -155,6 +156,7 @@ export class Member {
   readonly #heartbeats: HeartbeatWatch;
   readonly #sentSnapshots: SentSnapshots;
   readonly #receivedSnapshots: ReceivedSnapshots;
+  readonly #clusterLines: ClusterLines;
   /** Those whom the links know. */
   readonly #peers = new Set<bigint>();
   readonly requestTimeoutMs: number;
@@ -178,6 +180,7 @@ export class Member {
     this.slicer = Slicer.shared(ports);
     this.#own = Slicer.alone(ports);
     this.network = ports.connect(new Inbox(ids, () => this.#inboxParts()));
+    this.#clusterLines = new ClusterLines({ ids, members: this.state.members, lines: ports.lines });
     this.leadership = this.#newLeadership();
     this.#heartbeats = new HeartbeatWatch({
       ...ports,
@@ -280,7 +283,7 @@ export class Member {
     return new Membership({
       ...this.#ports,
       ...this.#config,
-      memberId: this.ids.memberId,
+      ...this.ids,
       state: this.state,
       node: this.#node,
       leadership: this.leadership,
@@ -605,6 +608,7 @@ export class Member {
   /** Starts the loop and the timers. */
   start(): void {
     this.#isStarted = true;
+    this.#clusterLines.recovered();
     this.#connect();
     this.leadership.ticked();
     this.every(this.#config.tickMs, () => this.#tick());
@@ -635,6 +639,7 @@ export class Member {
 
   /** The state is that of a snapshot. */
   #onInstalled(): void {
+    this.#clusterLines.recovered();
     const members = this.state.members.list();
     for (const id of this.#peers) {
       if (!members.some((member) => member.id === id)) this.#removePeer(id);
@@ -726,7 +731,11 @@ export class Member {
       memberID: this.ids.memberId,
       memberAttributes: attributes,
     });
-    await this.#proposeUntilApplied(REQUEST.clusterMemberAttrSet, request);
+    const timeout = this.#ports.text.duration(this.requestTimeoutMs);
+    const told = (failure?: Failure) =>
+      this.#clusterLines.published({ attributes, timeout }, failure);
+    await this.#proposeUntilApplied(REQUEST.clusterMemberAttrSet, request, told);
+    if (!this.#stopped) told();
   }
 
   /** Resolves when the cluster has a version: its first leader sees to it. */
@@ -744,10 +753,15 @@ export class Member {
     return promise;
   }
 
-  async #proposeUntilApplied(field: number, request: Uint8Array): Promise<void> {
+  async #proposeUntilApplied(
+    field: number,
+    request: Uint8Array,
+    onFailure: (failure: Failure) => void,
+  ): Promise<void> {
     for (;;) {
       const failure = await this.#proposeOnce(field, request);
       if (failure === undefined || this.#stopped) return;
+      if (failure !== fail("tooManyRequests")) onFailure(failure);
       // A refusal may come at once, as while a long log is applied again: that needs time to go on.
       await this.#ports.time.sleep(PROPOSE_AGAIN_MS);
     }
@@ -898,16 +912,19 @@ export class Member {
     this.#ports.time.soon(() => this.#reads.askAgain());
   }
 
-  #onMemberChange({ id, error, set, removed }: MemberChange): void {
+  #onMemberChange(change: MemberChange): void {
+    const { id, error, set, removed } = change;
+    this.#clusterLines.changed(change);
     this.#changes.settle(id, error);
     if (set !== undefined) this.#setPeer(set);
     if (removed === undefined) return;
     // One that was removed itself goes on for a moment, so that the others hear what it has.
-    if (removed !== this.ids.memberId) this.#removePeer(removed);
+    if (removed.id !== this.ids.memberId) this.#removePeer(removed.id);
     else void this.#ports.time.sleep(REMOVED_MS).then(() => this.#options.onRemoved?.());
   }
 
   #onApplied(): void {
+    this.#clusterLines.applied();
     this.versions.applied();
     this.#reads.release();
     this.leases.settle();

@@ -8,11 +8,11 @@ import { isRefused, Membership, type MembershipOptions } from "./membership.ts";
 import { Meters } from "./meters.ts";
 import type { PeerReply } from "./ports.ts";
 
-const member = (id: bigint, isLearner = false): ClusterMember => ({
+const member = (id: bigint, { isLearner = false, isStarted = true } = {}): ClusterMember => ({
   id,
   peerUrls: [`http://x:${id}`],
   isLearner,
-  name: `m${id}`,
+  name: isStarted ? `m${id}` : "",
   clientUrls: [],
 });
 
@@ -22,6 +22,8 @@ interface World {
   /** `type nodeId context` of each change that went to the log. */
   readonly changes: string[];
   readonly asked: bigint[];
+  /** What the log was told, but for what went well. */
+  readonly lines: (readonly [level: string, message: string, fields: object])[];
   leader: bigint;
   answer: PeerReply<string>;
   readonly reached: Map<bigint, number>;
@@ -29,12 +31,14 @@ interface World {
 }
 
 /** Member 1 of three voters and a learner, 4; it leads as long as `leader` is 1. */
-function world({ checksReconfiguration = true } = {}): World {
-  const members = [member(1n), member(2n), member(3n), member(4n, true)];
+function world({ checksReconfiguration = true, isStarted = true } = {}): World {
+  const members = [1n, 2n, 3n].map((id) => member(id, { isStarted }));
+  members.push(member(4n, { isLearner: true }));
   let now = 100_000;
   const made = {
     meters: new Meters(),
     changes: [] as string[],
+    lines: [] as World["lines"],
     asked: [] as bigint[],
     leader: 1n,
     answer: { kind: "unreached", reason: "gone" } as PeerReply<string>,
@@ -52,6 +56,7 @@ function world({ checksReconfiguration = true } = {}): World {
   const leadership = new Leadership(ofLeadership as unknown as LeadershipOptions);
   const options = {
     memberId: 1n,
+    clusterId: 0xc1n,
     state: { appliedIndex: 5, members: { list: () => members } },
     node: {
       status: () => ({
@@ -69,7 +74,11 @@ function world({ checksReconfiguration = true } = {}): World {
       },
     },
     time,
-    lines: { info: () => {}, warn: () => {} },
+    lines: {
+      info: () => {},
+      warn: (message: string, fields: object) => made.lines.push(["warn", message, fields]),
+      error: (message: string, fields: object) => made.lines.push(["error", message, fields]),
+    },
     meters: made.meters,
     checksReconfiguration,
     newMemberId: () => 9n,
@@ -125,6 +134,70 @@ test("a leader promotes a learner that has nine tenths of its log", async () => 
   ]);
   assert.equal(meters.promotions, 1);
   assert.deepEqual([...meters.failedPromotions.values()], [1, 1]);
+});
+
+test("refused requests are in the log with their reasons, as in etcd's", async () => {
+  const { membership, lines, reached, matches } = world();
+  reached.delete(2n);
+  reached.set(3n, 99_000);
+  await membership.add(["http://x:9"], { isLearner: false });
+  await membership.remove(3n);
+  matches.set(4n, 500);
+  await membership.promote(4n);
+  const own = { "local-member-id": "1" };
+  const unhealthy = { error: "etcdserver: unhealthy cluster" };
+  assert.deepEqual(lines, [
+    [
+      "warn",
+      "rejecting member add request; local member has not been connected to majority peers, " +
+        "reconfigure breaks active quorum",
+      {
+        ...own,
+        "requested-member-add":
+          "{ID:9 RaftAttributes:{PeerURLs:[http://x:9] IsLearner:false} " +
+          "Attributes:{Name: ClientURLs:[]}}",
+        ...unhealthy,
+      },
+    ],
+    [
+      "warn",
+      "rejecting member remove request; local member has not been connected to all peers, " +
+        "reconfigure breaks active quorum",
+      { ...own, "requested-member-remove": "3", "active-peers": 1, ...unhealthy },
+    ],
+    [
+      "error",
+      "rejecting promote learner: learner is not ready",
+      { "learner-ready-percent": 0.5, "ready-percent-threshold": 0.9 },
+    ],
+  ]);
+});
+
+test("where members have not started, the log says how many have and how many it takes", async () => {
+  const { membership, lines } = world({ isStarted: false });
+  await membership.add(["http://x:9"], { isLearner: false });
+  await membership.remove(3n);
+  await membership.promote(4n);
+  const counted = (what: string, started: number, quorum: number) => [
+    "warn",
+    `rejecting member ${what}; started member will be less than quorum`,
+    {
+      "number-of-started-member": started,
+      quorum,
+      "cluster-id": "c1",
+      "local-member-id": "1",
+    },
+  ];
+  assert.deepEqual(
+    lines.filter((_, i) => i % 2 === 0),
+    [counted("add", 0, 3), counted("remove", 0, 2), counted("promote", 1, 3)],
+  );
+  const messages = lines.filter((_, i) => i % 2 === 1).map(([, message]) => message);
+  assert.deepEqual(messages, [
+    "rejecting member add request; not enough healthy members",
+    "rejecting member remove request; not enough healthy members",
+    "rejecting member promote request; not enough healthy members",
+  ]);
 });
 
 test("a follower asks the leader to promote, until that has decided", async () => {

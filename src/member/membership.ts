@@ -1,5 +1,6 @@
 import type { State } from "../apply/index.ts";
 import {
+  countConnected,
   HEALTH_MS,
   LEARNER_READY_SHARE,
   idToHex,
@@ -8,12 +9,15 @@ import {
   memberToJson,
   membersFromJson,
   membersToJson,
+  type Outlook,
+  outlookOf,
   promotionToJson,
   refusalOfLearner,
   refusalToAdd,
   refusalToPromote,
   refusalToRemove,
   type Standing,
+  textOfVoid,
 } from "../cluster/index.ts";
 import { deferred, textToBytes } from "../base/index.ts";
 import {
@@ -27,19 +31,20 @@ import type { RawNode } from "../raft/index.ts";
 import type { Leadership } from "./leadership.ts";
 import type { ChangeWaiter } from "./member-changes.ts";
 import type { Meters } from "./meters.ts";
-import type { LogLines, NetworkPort, PeerReply, TimePort } from "./ports.ts";
+import type { ErrorLines, NetworkPort, PeerReply, TimePort } from "./ports.ts";
 
 /** How long a leader waits until what is committed is applied, before it judges a learner. */
 const APPLY_MS_MAX = 1000;
 
 export interface MembershipOptions {
   readonly memberId: bigint;
+  readonly clusterId: bigint;
   readonly state: State;
   readonly node: RawNode;
   readonly leadership: Leadership;
   readonly network: NetworkPort;
   readonly time: TimePort;
-  readonly lines: LogLines;
+  readonly lines: ErrorLines;
   readonly meters: Meters;
   /** Whether changes that could cost the cluster its quorum are refused. */
   readonly checksReconfiguration: boolean;
@@ -70,9 +75,11 @@ export class Membership {
     const id = this.#options.newMemberId(peerUrls);
     const member: ClusterMember = { id, peerUrls, isLearner, name: "", clientUrls: [] };
     const { checksReconfiguration } = this.#options;
-    const refusal = checksReconfiguration ? refusalToAdd(this.#standing(), member) : undefined;
+    const standing = this.#standing();
+    const refusal = checksReconfiguration ? refusalToAdd(standing, member) : undefined;
     if (refusal !== undefined) {
-      return this.#refuse("add", refusal, { "requested-member-add": memberText(member) });
+      const fields = { "requested-member-add": memberText(member) };
+      return this.#refuse("add", refusal, { outlook: outlookOf(standing, "add"), fields });
     }
     const members = await this.#change({
       type: isLearner ? CONF_CHANGE_TYPE.addLearner : CONF_CHANGE_TYPE.addNode,
@@ -84,9 +91,15 @@ export class Membership {
 
   async remove(id: bigint): Promise<ChangeOutcome> {
     const { checksReconfiguration } = this.#options;
-    const refusal = checksReconfiguration ? refusalToRemove(this.#standing(), id) : undefined;
+    const standing = this.#standing();
+    const refusal = checksReconfiguration ? refusalToRemove(standing, id) : undefined;
     if (refusal !== undefined) {
-      return this.#refuse("remove", refusal, { "requested-member-remove-id": idToHex(id) });
+      const fields =
+        refusal === "unhealthy"
+          ? { "requested-member-remove": idToHex(id), "active-peers": countConnected(standing) }
+          : { "requested-member-remove-id": idToHex(id) };
+      const outlook = outlookOf(standing, { remove: id });
+      return this.#refuse("remove", refusal, { outlook, fields });
     }
     const context = new Uint8Array(0);
     return this.#change({ type: CONF_CHANGE_TYPE.removeNode, nodeId: id, context });
@@ -154,15 +167,17 @@ export class Membership {
         : undefined;
     const learner = refusalOfLearner(matches, { learner: id, leader: memberId });
     if (learner === "learnerNotReady") {
-      lines.warn("rejecting promote learner: learner is not ready", {
+      lines.error("rejecting promote learner: learner is not ready", {
         "learner-ready-percent": matches!.get(id)! / matches!.get(memberId)!,
         "ready-percent-threshold": LEARNER_READY_SHARE,
       });
     }
     if (learner !== undefined || !checksReconfiguration) return learner;
-    const quorum = refusalToPromote(this.#standing());
+    const standing = this.#standing();
+    const quorum = refusalToPromote(standing);
     if (quorum !== undefined) {
-      this.#refuse("promote", quorum, { "requested-member-remove-id": idToHex(id) });
+      const fields = { "requested-member-remove-id": idToHex(id) };
+      this.#refuse("promote", quorum, { outlook: outlookOf(standing, "promote"), fields });
     }
     return quorum;
   }
@@ -190,9 +205,21 @@ export class Membership {
     };
   }
 
-  #refuse(what: "add" | "remove" | "promote", why: ErrorName, fields: object): Failure {
-    const { lines, memberId } = this.#options;
+  #refuse(
+    what: "add" | "remove" | "promote",
+    why: ErrorName,
+    { outlook, fields }: { readonly outlook: Outlook; readonly fields: object },
+  ): Failure {
+    const { lines, memberId, clusterId } = this.#options;
     const failure = fail(why);
+    if (why === "memberNotEnoughStarted") {
+      lines.warn(`rejecting member ${what}; started member will be less than quorum`, {
+        "number-of-started-member": outlook.started,
+        quorum: outlook.quorum,
+        "cluster-id": idToHex(clusterId),
+        "local-member-id": idToHex(memberId),
+      });
+    }
     const reason = (why === "unhealthy" && BREAKS_QUORUM[what]) || NOT_ENOUGH;
     lines.warn(`rejecting member ${what} request; ${reason}`, {
       "local-member-id": idToHex(memberId),
@@ -225,10 +252,12 @@ export class Membership {
 const FINAL = new Set([fail("learnerNotReady"), fail("memberNotFound"), fail("memberNotLearner")]);
 
 /** What etcd's metrics call refusals that have another text for clients. */
-const REASONS: ReadonlyMap<Failure, string> = new Map([
-  [fail("memberNotFound"), "membership: ID not found"],
-  [fail("memberNotLearner"), "membership: can only promote a learner member"],
-]);
+const REASONS: ReadonlyMap<Failure, string> = new Map(
+  (["memberNotFound", "memberNotLearner"] as const).map((name) => [
+    fail(name),
+    textOfVoid(name, { isRemoved: false }),
+  ]),
+);
 
 const NOT_ENOUGH = "not enough healthy members";
 const BREAKS_QUORUM = {
