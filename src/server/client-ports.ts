@@ -40,11 +40,11 @@ export class ClientPorts {
     const isSplit = listenClientHttpUrls.length > 0;
     for (const url of distinct(listenClientUrls)) {
       await this.#listen(url, { isGrpc: true, http1: isSplit ? undefined : http1 });
-      this.#log("serving client traffic insecurely", url, isSplit ? "grpc" : "grpc+http");
+      this.#log(INSECURELY, url, isSplit ? "grpc" : "grpc+http");
     }
     for (const url of distinct(listenClientHttpUrls)) {
       await this.#listen(url, { isGrpc: false, http1 });
-      this.#log("serving client traffic insecurely", url, "http");
+      this.#log(INSECURELY, url, "http");
     }
   }
 
@@ -101,6 +101,8 @@ export class ClientPorts {
     this.#options.logger.info(message, { traffic, address: addressOf(url) });
   }
 }
+
+const INSECURELY = "serving client traffic insecurely; this is strongly discouraged!";
 
 function addressOf(url: URL): string {
   return /^unixs?:$/.test(url.protocol) ? url.host + url.pathname : url.host;

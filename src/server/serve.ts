@@ -1,3 +1,4 @@
+import { idToHex } from "../cluster/index.ts";
 import { MethodStats, type ServerCall } from "../grpc/index.ts";
 import { callType, GrpcServer, Http2Exchange, Web } from "../http/index.ts";
 import type { Member } from "../member/index.ts";
@@ -12,6 +13,7 @@ import { cgroupLimitBytes, MemoryGauge } from "./memory.ts";
 import { ClientPorts } from "./client-ports.ts";
 import { Links } from "./links.ts";
 import { FlagError } from "./flags.ts";
+import { urlFields } from "./start-line.ts";
 import { newWebs } from "./web.ts";
 
 /** How often watch streams are looked at for progress notices that are due. */
@@ -122,6 +124,10 @@ async function beReady(
   const { ports, links, loop, logger } = parts;
   await checkInitially(booted, config, logger);
   const started = start(booted, config);
+  logger.info("now serving peer/client/metrics", {
+    "local-member-id": idToHex(booted.member.ids.memberId),
+    ...urlFields(config),
+  });
   links.serve();
   await started;
   if (booted.member.isStopped) return;

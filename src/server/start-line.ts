@@ -30,11 +30,7 @@ export function startFields(config: Config, { isInitialized }: { isInitialized: 
     "max-wals": config.walsMax,
     "max-snapshots": config.snapshotsMax,
     "snapshot-catchup-entries": config.snapshotCatchUpEntries,
-    "initial-advertise-peer-urls": config.advertisePeerUrls,
-    "listen-peer-urls": config.listenPeerUrls.map(urlText),
-    "advertise-client-urls": config.advertiseClientUrls,
-    "listen-client-urls": config.listenClientUrls.map(urlText),
-    "listen-metrics-urls": config.listenMetricsUrls.map(urlText),
+    ...urlFields(config),
     cors: config.cors,
     "host-whitelist": config.hostWhitelist,
     "initial-cluster": isInitialized ? "" : config.initialCluster,
@@ -48,6 +44,17 @@ export function startFields(config: Config, { isInitialized }: { isInitialized: 
     "compact-check-time-interval": formatDuration(config.compactHashCheckMs),
     "auto-compaction-mode": config.autoCompactionMode,
     "auto-compaction-retention": retention,
+  };
+}
+
+/** Where a member listens and how it is reached. */
+export function urlFields(config: Config): object {
+  return {
+    "initial-advertise-peer-urls": config.advertisePeerUrls,
+    "listen-peer-urls": config.listenPeerUrls.map(urlText),
+    "advertise-client-urls": config.advertiseClientUrls,
+    "listen-client-urls": config.listenClientUrls.map(urlText),
+    "listen-metrics-urls": config.listenMetricsUrls.map(urlText),
   };
 }
 
