@@ -27,6 +27,7 @@ export { crc32c } from "./crc32c.ts";
 export { type Deferred, deferred } from "./deferred.ts";
 export { Heap } from "./heap.ts";
 export { exponentialBounds, Histogram } from "./histogram.ts";
+export { jsonNumber } from "./json-number.ts";
 export { Prng } from "./prng.ts";
 export { urlProblem } from "./go-url.ts";
 export { quoteBytes, quoteText, runeBytes } from "./quote.ts";

@@ -244,7 +244,7 @@ export class Member {
       state: this.state,
       node: this.#node,
       leadership: this.leadership,
-      time: this.#ports.time,
+      ...this.#ports,
       meters: this.meters,
       timeoutMs: this.requestTimeoutMs,
       nextId: () => this.nextId(),
@@ -909,7 +909,7 @@ export class Member {
     }
     this.leadership.isEstablished = true;
     this.versions.look();
-    this.#ports.time.soon(() => this.#reads.askAgain());
+    this.#ports.time.soon(() => this.#reads.termBegan());
   }
 
   #onMemberChange(change: MemberChange): void {

@@ -1,9 +1,10 @@
 import type { State } from "../apply/index.ts";
+import { jsonNumber } from "../base/index.ts";
 import { type Failure, fail, MESSAGE_TYPE, type Message } from "../proto/index.ts";
 import { message, type RawNode, type ReadState } from "../raft/index.ts";
 import type { Leadership } from "./leadership.ts";
 import type { Meters } from "./meters.ts";
-import type { TimePort } from "./ports.ts";
+import type { LogLines, TextPort, TimePort } from "./ports.ts";
 import { Reads, type ReadWaiter } from "./reads.ts";
 
 /** What raft has not confirmed is asked for again after this (etcd: `readIndexRetryTime`). */
@@ -15,6 +16,8 @@ export interface ReadRoundsOptions {
   readonly node: RawNode;
   readonly leadership: Leadership;
   readonly time: TimePort;
+  readonly lines: LogLines;
+  readonly text: TextPort;
   readonly meters: Meters;
   readonly timeoutMs: number;
   readonly nextId: () => bigint;
@@ -32,6 +35,8 @@ export class ReadRounds {
   readonly #reads = new Reads();
   #isScheduled = false;
   #askedAt = 0;
+  /** By which name raft was asked last. */
+  #context = 0n;
 
   constructor(options: ReadRoundsOptions) {
     this.#options = options;
@@ -75,6 +80,13 @@ export class ReadRounds {
     this.#ask(context);
   }
 
+  /** The first entry of this leader's term is applied: it can be asked now. */
+  termBegan(): void {
+    if (!this.#reads.isAsking || this.#options.isStopped()) return;
+    this.#options.lines.info("first commit in current term: resending ReadIndex request");
+    this.askAgain();
+  }
+
   /** Asks again for what raft dropped, as it does while it has no leader. */
   askAgain(): void {
     const { nextId, meters, isStopped } = this.#options;
@@ -92,6 +104,7 @@ export class ReadRounds {
   #ask(context: bigint): void {
     const { leadership, node, time, asked } = this.#options;
     this.#askedAt = time.now();
+    this.#context = context;
     if (!leadership.isEstablished && leadership.isOwn) return;
     node.readIndex(contextBytes(context));
     // Alone, a leader confirms itself at once: no need to wait for the write under way.
@@ -103,11 +116,22 @@ export class ReadRounds {
   confirm(states: readonly ReadState[]): void {
     if (states.length === 0) return;
     for (const { context, index } of states) {
-      if (!this.#reads.confirm(contextOf(context), index)) this.#options.meters.slowReadIndexes++;
+      if (!this.#reads.confirm(contextOf(context), index)) this.#ignored(contextOf(context));
     }
     this.release();
     this.#options.flush();
     this.#begin();
+  }
+
+  /** Nobody waits for this answer any more. */
+  #ignored(context: bigint): void {
+    const { lines, meters } = this.#options;
+    meters.slowReadIndexes++;
+    lines.warn(
+      "ignored out-of-date read index response; local node read indexes queueing up and waiting " +
+        "to be in sync with leader",
+      { "received-request-id": jsonNumber(context) },
+    );
   }
 
   /** More has been applied. */
@@ -116,11 +140,24 @@ export class ReadRounds {
   }
 
   tick(): void {
-    const { time, meters, timeoutMs } = this.#options;
+    const { time, meters, lines, text, timeoutMs } = this.#options;
     const now = time.now();
+    const wasAsking = this.#reads.isAsking;
     meters.readIndexesFailed += this.#reads.expire(now, timeoutMs);
-    if (now - this.#askedAt >= RETRY_MS) this.askAgain();
+    if (wasAsking && !this.#reads.isAsking)
+      lines.warn(TIMED_OUT, { timeout: text.duration(timeoutMs) });
+    if (now - this.#askedAt >= RETRY_MS) this.#retry();
     this.#begin();
+  }
+
+  #retry(): void {
+    const { lines, text, isStopped } = this.#options;
+    if (!this.#reads.isAsking || isStopped()) return;
+    lines.warn("waiting for ReadIndex response took too long, retrying", {
+      "sent-request-id": jsonNumber(this.#context),
+      "retry-timeout": text.duration(RETRY_MS),
+    });
+    this.askAgain();
   }
 
   /**
@@ -135,6 +172,8 @@ export class ReadRounds {
     this.#reads.failAll(failure);
   }
 }
+
+const TIMED_OUT = "timed out waiting for read index response (local node might have slow network)";
 
 /** Names of rounds are request ids, big-endian: no two lives of a member share one. */
 function contextBytes(context: bigint): Uint8Array {
