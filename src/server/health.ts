@@ -1,43 +1,67 @@
 import { errorPage, type Page, type RequestHead } from "../http/index.ts";
 import type { Member } from "../member/index.ts";
+import type { Logger } from "../observe/index.ts";
 import { api } from "../proto/index.ts";
 
 const { NOSPACE, CORRUPT } = api.ALARM_TYPE;
 
-/** `/health`, the oldest of the probes (etcd `etcdhttp/health.go`). */
+/** `/health`, the oldest of the probes, and what the log says of it (etcd `etcdhttp/health.go`). */
 export class Health {
   readonly #member: Member;
+  readonly #logger: Logger;
   /** Answers so far, for `/metrics`. */
   successes = 0;
   failures = 0;
 
-  constructor(member: Member) {
+  constructor(member: Member, logger: Logger) {
     this.#member = member;
+    this.#logger = logger;
   }
 
   async page({ query }: RequestHead): Promise<Page> {
+    const logger = this.#logger;
     const reason = await this.#sickness(query);
-    if (reason === undefined) this.successes++;
-    else this.failures++;
-    if (reason !== undefined) return errorPage(503, healthJson("false", reason));
+    if (reason !== undefined) {
+      this.failures++;
+      const output = healthJson("false", reason);
+      logger.warn("/health error", { output, "status-code": 503 });
+      return errorPage(503, output);
+    }
+    this.successes++;
+    logger.debug("/health OK", { "status-code": 200 });
     const fields = { "Content-Type": "text/plain; charset=utf-8" };
     return { status: 200, fields, body: healthJson("true", "") };
   }
 
   /** In etcd's order: alarms, the leader, and whether a read goes through. */
   async #sickness(query: URLSearchParams): Promise<string | undefined> {
+    const logger = this.#logger;
     const alarm = this.#alarm(new Set(query.getAll("exclude")));
     if (alarm !== undefined) return `ALARM ${alarm}`;
     const isSerializable = query.get("serializable") === "true";
-    if (!this.#member.hasLeader && !isSerializable) return "RAFT NO LEADER";
+    if (!this.#member.hasLeader && !isSerializable) {
+      logger.warn("serving /health false; no leader");
+      return "RAFT NO LEADER";
+    }
     const failure = isSerializable ? undefined : await this.#member.caughtUp();
-    return failure === undefined ? undefined : `RANGE ERROR:${failure.message}`;
+    if (failure !== undefined) {
+      logger.warn("serving /health false; Range fails", { error: failure.message });
+      return `RANGE ERROR:${failure.message}`;
+    }
+    logger.debug("serving /health true");
+    return undefined;
   }
 
   #alarm(excluded: ReadonlySet<string>): string | undefined {
-    for (const { alarm } of this.#member.state.alarms.list()) {
+    const logger = this.#logger;
+    for (const { memberID, alarm } of this.#member.state.alarms.list()) {
       const name = alarm === NOSPACE ? "NOSPACE" : alarm === CORRUPT ? "CORRUPT" : undefined;
-      if (name === undefined || !excluded.has(name)) return name ?? "UNKNOWN";
+      const fields = { alarm: `memberID:${memberID}  alarm:${name ?? alarm}` };
+      if (name === undefined || !excluded.has(name)) {
+        logger.warn("serving /health false due to an alarm", fields);
+        return name ?? "UNKNOWN";
+      }
+      logger.debug("/health excluded alarm", fields);
     }
     return undefined;
   }

@@ -7,6 +7,7 @@ import {
   type RequestHead,
 } from "../http/index.ts";
 import type { Member } from "../member/index.ts";
+import type { Logger } from "../observe/index.ts";
 import { debugVars } from "./debug-vars.ts";
 import { Health } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
@@ -24,9 +25,9 @@ export class MetricsPages implements Pages {
   readonly #newMetrics: NewMetrics;
   #metrics: Metrics | undefined;
 
-  constructor(member: Member, newMetrics: NewMetrics) {
-    this.probes = new Probes(member);
-    this.health = new Health(member);
+  constructor(member: Member, logger: Logger, newMetrics: NewMetrics) {
+    this.probes = new Probes(member, logger);
+    this.health = new Health(member, logger);
     this.#newMetrics = newMetrics;
   }
 

@@ -1,5 +1,7 @@
+import { quoteText } from "../base/index.ts";
 import { errorPage, type Page, type PageMaker } from "../http/index.ts";
 import type { Member } from "../member/index.ts";
+import type { Logger } from "../observe/index.ts";
 import { api } from "../proto/index.ts";
 
 /** One question of `/livez` or `/readyz`. Resolves to why not, or undefined when all is well. */
@@ -37,13 +39,18 @@ export interface CheckTally {
   error: number;
 }
 
-/** `/livez` and `/readyz`, as a whole and check by check (etcd `etcdhttp/health.go`). */
+/**
+ * `/livez` and `/readyz`, as a whole and check by check, and what the log says of them (etcd
+ * `etcdhttp/health.go`).
+ */
 export class Probes {
   readonly #member: Member;
+  readonly #logger: Logger;
   readonly #tallies = new Map<string, CheckTally>();
 
-  constructor(member: Member) {
+  constructor(member: Member, logger: Logger) {
     this.#member = member;
+    this.#logger = logger;
   }
 
   /** The checks that have run, each once. */
@@ -58,17 +65,32 @@ export class Probes {
     if (checks === undefined) return undefined;
     if (name === undefined) {
       const make: PageMaker["make"] = ({ query }) => {
-        const excluded = new Set(query.getAll("exclude"));
-        const names = Object.keys(checks).filter((each) => !excluded.has(each));
-        return this.#run(probe, names, query);
+        const excluded = new Set(query.getAll("exclude").filter((each) => each !== ""));
+        const names = Object.keys(checks).filter((each) => !excluded.delete(each));
+        if (excluded.size > 0) this.#logMissing(excluded);
+        return this.#run(path, { probe, names, query });
       };
       return { isGetOnly: true, make };
     }
     if (!Object.hasOwn(checks, name)) return undefined;
-    return { isGetOnly: true, make: ({ query }) => this.#run(probe, [name], query) };
+    return {
+      isGetOnly: true,
+      make: ({ query }) => this.#run(path, { probe, names: [name], query }),
+    };
   }
 
-  async #run(probe: string, names: readonly string[], query: URLSearchParams): Promise<Page> {
+  async #run(
+    path: string,
+    {
+      probe,
+      names,
+      query,
+    }: {
+      readonly probe: string;
+      readonly names: readonly string[];
+      readonly query: URLSearchParams;
+    },
+  ): Promise<Page> {
     let text = "";
     let isWell = true;
     for (const name of names) {
@@ -77,9 +99,21 @@ export class Probes {
       if (failure !== undefined) isWell = false;
       text += failure === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${failure}\n`;
     }
-    if (!isWell) return errorPage(503, text);
+    const logger = this.#logger;
+    if (!isWell) {
+      logger.error("Health check error", { path, reason: text, "status-code": 503 });
+      return errorPage(503, text);
+    }
+    logger.debug("Health check OK", { path, reason: text, "status-code": 200 });
     const page = errorPage(200, "ok");
     return query.has("verbose") ? { ...page, body: text + page.body } : page;
+  }
+
+  /** Checks of other versions do no harm. */
+  #logMissing(names: ReadonlySet<string>): void {
+    const missing = [...names].map(quoteText).join(",");
+    const fields = { "missing-health-checks": missing };
+    this.#logger.warn("some health checks cannot be excluded", fields);
   }
 
   #count(probe: string, name: string, isWell: boolean): void {

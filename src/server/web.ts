@@ -17,7 +17,9 @@ export interface WebParts {
 export function newWebs(parts: WebParts): { client: WebOptions; metrics: WebOptions } {
   const { sources, onCall, logger, onError } = parts;
   const { member, config, stats } = sources;
-  const common = new MetricsPages(member, (tallies) => new Metrics({ ...sources, ...tallies }));
+  const newMetrics = (tallies: Pick<Sources, "probes" | "health">) =>
+    new Metrics({ ...sources, ...tallies });
+  const common = new MetricsPages(member, logger, newMetrics);
   const gateway = config.hasGateway
     ? new Gateway({
         onCall,
