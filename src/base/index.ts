@@ -25,6 +25,7 @@ export {
 } from "./bytes.ts";
 export { crc32c } from "./crc32c.ts";
 export { type Deferred, deferred } from "./deferred.ts";
+export { formatDuration } from "./go-duration.ts";
 export { Heap } from "./heap.ts";
 export { exponentialBounds, Histogram } from "./histogram.ts";
 export { jsonNumber } from "./json-number.ts";
@@ -32,3 +33,4 @@ export { Prng } from "./prng.ts";
 export { urlProblem } from "./go-url.ts";
 export { quoteBytes, quoteText, runeBytes } from "./quote.ts";
 export { sortInSlices } from "./sort.ts";
+export { errnoText, errnoWord, networkErrorText, type SystemError } from "./system-error.ts";

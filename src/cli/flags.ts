@@ -1,12 +1,5 @@
-import { quoteText } from "../base/index.ts";
-import {
-  formatDuration,
-  GoTextError,
-  parseBool,
-  parseDurationMs,
-  parseInt64,
-  parseUint64,
-} from "./go-text.ts";
+import { formatDuration, quoteText } from "../base/index.ts";
+import { GoTextError, parseBool, parseDurationMs, parseInt64, parseUint64 } from "./go-text.ts";
 
 /** A command line that cannot be read; the message is for the user, in the words of `pflag`. */
 export class UsageError extends Error {}

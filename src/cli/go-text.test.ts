@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { formatDuration } from "../base/index.ts";
 import {
   formatBytes,
-  formatDuration,
   GoTextError,
   parseBool,
   parseDurationMs,

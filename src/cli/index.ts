@@ -21,7 +21,7 @@ export {
   runProgram,
 } from "./command.ts";
 export { completionCommand } from "./completion.ts";
-export { errnoText } from "./errno.ts";
+export { errnoText, formatDuration } from "../base/index.ts";
 export { FieldLines } from "./fields.ts";
 export {
   boolFlag,
@@ -42,7 +42,6 @@ export {
 export { goJson, RawJson } from "./go-json.ts";
 export {
   formatBytes,
-  formatDuration,
   GoTextError,
   parseBool,
   parseDurationMs,

@@ -1,19 +1,8 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
+import { errnoWord } from "../base/index.ts";
 import type { Address } from "./endpoint.ts";
 import type { ClientTls, Peer } from "./transport.ts";
-
-/** How Go words the errors of the system. */
-const ERROR_TEXTS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "connection reset by peer",
-  EHOSTUNREACH: "no route to host",
-  ENETUNREACH: "network is unreachable",
-  ENOENT: "no such file or directory",
-  EACCES: "permission denied",
-  EPIPE: "broken pipe",
-  ETIMEDOUT: "connection timed out",
-};
 
 const UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority";
 
@@ -102,7 +91,7 @@ function event(socket: Socket, name: string, describe: (error: Error) => Error):
 
 function dialError(error: NodeJS.ErrnoException, address: Address): Error {
   const where = `dial ${address.socket ? "unix" : "tcp"} ${address.target}`;
-  const text = ERROR_TEXTS[error.code ?? ""];
+  const text = errnoWord(error.code);
   const { host } = address.socket ? { host: "" } : hostAndPort(address.target);
   let why = text === undefined ? error.message : `connect: ${text}`;
   if (error.code === "ENOTFOUND") why = `lookup ${host}: no such host`;
@@ -111,7 +100,7 @@ function dialError(error: NodeJS.ErrnoException, address: Address): Error {
 
 /** Why nothing more can be read from a connection, in Go's words. */
 export function readError(error: NodeJS.ErrnoException, peer: Peer): string {
-  const text = ERROR_TEXTS[error.code ?? ""];
+  const text = errnoWord(error.code);
   return text === undefined
     ? error.message
     : `read tcp ${peer.local}->${peer.remote}: read: ${text}`;

@@ -1,8 +1,7 @@
 import { request as plainRequest } from "node:http";
 import { request as secureRequest } from "node:https";
 import { readFile } from "node:fs/promises";
-import { quoteText } from "../../base/index.ts";
-import { errnoText } from "../../cli/index.ts";
+import { networkErrorText, quoteText } from "../../base/index.ts";
 import type { Ctl } from "../ctl.ts";
 
 const METRIC = "process_resident_memory_bytes";
@@ -46,7 +45,7 @@ async function tlsOptions(ctl: Ctl, url: string): Promise<TlsOptions> {
 function fetchPage(url: string, tls: TlsOptions): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const fail = (error: NodeJS.ErrnoException) =>
-    reject(new Error(`fetch error: Get ${quoteText(url)}: ${whyNot(error)}`));
+    reject(new Error(`fetch error: Get ${quoteText(url)}: ${networkErrorText(error)}`));
   const request = url.startsWith("https://") ? secureRequest(url, tls) : plainRequest(url);
   request.on("error", fail);
   request.on("response", (response) => {
@@ -57,10 +56,4 @@ function fetchPage(url: string, tls: TlsOptions): Promise<string> {
   });
   request.end();
   return promise;
-}
-
-function whyNot(error: NodeJS.ErrnoException & { address?: string; port?: number }): string {
-  const { address, port, syscall } = error;
-  if (syscall !== "connect" || address === undefined) return errnoText(error);
-  return `dial tcp ${address}:${port}: connect: ${errnoText(error)}`;
 }
