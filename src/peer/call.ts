@@ -1,5 +1,6 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import {
+  dialTimeout,
   type Identity,
   open,
   readyEvent,
@@ -102,10 +103,7 @@ export function begin(options: Omit<Call, "timeoutMs">): ClientRequest {
   });
   request.on("socket", (socket) => {
     if (!socket.connecting) return;
-    const timer = setTimeout(
-      () => request.destroy(new Error("dial: i/o timeout")),
-      options.dialTimeoutMs,
-    );
+    const timer = setTimeout(() => request.destroy(dialTimeout(target)), options.dialTimeoutMs);
     socket.once(readyEvent(socket), () => {
       clearTimeout(timer);
       socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);

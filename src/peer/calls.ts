@@ -1,5 +1,5 @@
 import type { Agent } from "node:http";
-import { bytesToText, textToBytes } from "../base/index.ts";
+import { bytesToText, quoteText, textToBytes } from "../base/index.ts";
 import type { PeerHash, PeerLease, PeerReply, PeerVersion } from "../member/index.ts";
 import { api, decodeMessage, type ErrorName, encodeMessage, fail } from "../proto/index.ts";
 import type { Identity } from "./dial.ts";
@@ -16,6 +16,8 @@ export interface Way {
   /** For all of them together. */
   readonly timeoutMs: number;
   readonly dialTimeoutMs: number;
+  /** Told of each URL where nobody was reached. */
+  readonly failed?: (address: string, error: string) => void;
 }
 
 type Question = Pick<Call, "method" | "path" | "fields" | "body" | "bytesMax">;
@@ -30,7 +32,9 @@ async function ask<T>(way: Way, question: Question, read: Read<T>): Promise<Peer
   for (const url of way.urls) {
     try {
       const timeoutMs = Math.max(1, until - performance.now());
-      const reply = await call({ ...way, ...question, url, timeoutMs });
+      const reply = await call({ ...way, ...question, url, timeoutMs }).catch((error: unknown) => {
+        throw notReached(way, question, { url, error });
+      });
       const answer = read(reply);
       if (answer !== undefined) return answer;
       reason = `unknown error(${bytesToText(reply.body).trim()})`;
@@ -40,6 +44,19 @@ async function ask<T>(way: Way, question: Question, read: Read<T>): Promise<Peer
     if (performance.now() >= until) break;
   }
   return { kind: "unreached", reason };
+}
+
+/** As Go's `net/http` tells of a request that had no answer. */
+function notReached(
+  { failed }: Way,
+  { method, path }: Question,
+  { url, error }: { readonly url: string; readonly error: unknown },
+): Error {
+  const address = url.replace(/\/$/, "") + path;
+  const verb = method === "GET" ? "Get" : "Post";
+  const reason = `${verb} ${quoteText(address)}: ${reasonOf(error)}`;
+  failed?.(address, reason);
+  return new Error(reason);
 }
 
 function refused<T>(name: ErrorName): PeerReply<T> {
@@ -140,6 +157,17 @@ function parseHash(text: string): PeerHash {
 function count(found: unknown = 0): number {
   if (typeof found !== "number") throw new Error("not a number");
   return found;
+}
+
+/** What the log says of an URL of a member whose version was asked for (etcd: `getVersion`). */
+export function notReachedLines(
+  lines: { warn(message: string, fields: object): void },
+  member: bigint,
+): NonNullable<Way["failed"]> {
+  return (address, error) => {
+    const fields = { address, "remote-member-id": hex(member), error };
+    lines.warn("failed to reach the peer URL", fields);
+  };
 }
 
 export function version(way: Way): Promise<PeerReply<PeerVersion>> {

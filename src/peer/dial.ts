@@ -79,7 +79,7 @@ export function dial(
       reject(error);
     };
     const onAbort = (): void => fail(new Error("stream reader is stopped"));
-    const timer = setTimeout(() => fail(new Error("i/o timeout")), timeoutMs);
+    const timer = setTimeout(() => fail(dialTimeout(target)), timeoutMs);
     socket.on("error", fail);
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
@@ -91,6 +91,11 @@ export function dial(
       resolve(Object.assign(connection, { socket }));
     });
   });
+}
+
+/** As Go says that a connection was not made in time. */
+export function dialTimeout({ connect, host }: Pick<Target, "connect" | "host">): Error {
+  return new Error(`dial ${"path" in connect ? "unix" : "tcp"} ${host}: i/o timeout`);
 }
 
 /** Whether nobody listens there: the process that did is gone. */

@@ -7,6 +7,7 @@ export {
   type FetchedMembers,
   fetchDowngradeEnabled,
   fetchMembers,
+  notReachedLines,
   version as fetchVersion,
   type Way,
 } from "./calls.ts";

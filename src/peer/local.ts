@@ -1,3 +1,4 @@
+import { networkErrorText } from "../base/index.ts";
 import type { PeerInbox } from "../member/index.ts";
 import type { Identity } from "./dial.ts";
 import type { EntryBlock } from "./encoders.ts";
@@ -122,6 +123,7 @@ export class PeerStatus {
   }
 }
 
+/** Why something failed; Go's words for what the network says. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? networkErrorText(error) : String(error);
 }

@@ -1,5 +1,5 @@
 import type { Agent } from "node:http";
-import { bytesToText } from "../base/index.ts";
+import { bytesToText, formatDuration } from "../base/index.ts";
 import { call } from "./call.ts";
 import { hex, type Local, reasonOf } from "./local.ts";
 
@@ -96,12 +96,12 @@ export class Prober {
     const facts = {
       "round-tripper-name": this.#name,
       "remote-peer-id": hex(this.#id),
-      rtt: `${this.#roundTripMs.toFixed(6)}ms`,
+      rtt: formatDuration(this.#roundTripMs),
       ...(this.#error === undefined ? {} : { error: this.#error }),
     };
     if (!this.#isHealthy) lines.warn("prober detected unhealthy status", facts);
     if (this.#clockDifferenceMs > CLOCK_DRIFT_MAX_MS) {
-      const drift = { "clock-drift": `${(this.#clockDifferenceMs / 1000).toFixed(9)}s` };
+      const drift = { "clock-drift": formatDuration(this.#clockDifferenceMs) };
       lines.warn("prober found high clock drift", { ...facts, ...drift });
     }
     meters.roundTripSeconds.observe(this.#id, this.#roundTripMs / 1000);

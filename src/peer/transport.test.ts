@@ -285,6 +285,15 @@ test("a question that nobody answers is told to be that", async () => {
   const refused = await a.transport.renewLease(b.id, 1n, 1000);
   assert.equal(refused.kind, "unreached");
   a.transport.setPeer(b.id, ["http://127.0.0.1:1"]);
-  assert.equal((await a.transport.version(b.id)).kind, "unreached");
+  const reason =
+    'Get "http://127.0.0.1:1/version": dial tcp 127.0.0.1:1: connect: connection refused';
+  assert.deepEqual(await a.transport.version(b.id), { kind: "unreached", reason });
+  const line = {
+    address: "http://127.0.0.1:1/version",
+    "remote-member-id": b.id.toString(16),
+    error: reason,
+  };
+  const { kept } = a.transport.local.lines as KeptLines;
+  assert.ok(kept.includes(`failed to reach the peer URL ${JSON.stringify(line)}`));
   assert.equal((await a.transport.version(0xddn)).kind, "unreached");
 });

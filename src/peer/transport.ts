@@ -167,7 +167,8 @@ export class Transport implements NetworkPort {
   }
 
   version(peer: bigint): Promise<PeerReply<PeerVersion>> {
-    return calls.version(this.#way(peer));
+    const failed = calls.notReachedLines(this.local.lines, peer);
+    return calls.version({ ...this.#way(peer), failed });
   }
 
   async stop(): Promise<void> {

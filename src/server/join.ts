@@ -12,7 +12,13 @@ import {
 import { clusterId, memberId } from "../keys/index.ts";
 import type { LogLines } from "../member/index.ts";
 import { TlsIdentity } from "../net/index.ts";
-import { fetchDowngradeEnabled, fetchMembers, fetchVersion, type Way } from "../peer/index.ts";
+import {
+  fetchDowngradeEnabled,
+  fetchMembers,
+  fetchVersion,
+  notReachedLines,
+  type Way,
+} from "../peer/index.ts";
 import type { Birth } from "./birth.ts";
 import { refusal } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
@@ -141,7 +147,8 @@ async function isCompatible(
 ): Promise<boolean> {
   const others = members.filter(({ id }) => id !== self);
   const asked = others.map(async ({ id, peerUrls }) => {
-    const reply = await fetchVersion(wayTo(peerUrls, config));
+    const failed = notReachedLines(lines, id);
+    const reply = await fetchVersion({ ...wayTo(peerUrls, config), failed });
     if (reply.kind === "value") return [id, reply.value.cluster] as const;
     const error = reply.kind === "unreached" ? reply.reason : reply.failure.message;
     lines.warn("failed to get version", { "remote-member-id": idToHex(id), error });
@@ -167,7 +174,8 @@ async function isDowngradeEnabled(
   { config, lines }: JoinOptions,
 ): Promise<boolean> {
   for (const { id, peerUrls } of others) {
-    const reply = await fetchDowngradeEnabled(wayTo(peerUrls, config));
+    const failed = notReachedLines(lines, id);
+    const reply = await fetchDowngradeEnabled({ ...wayTo(peerUrls, config), failed });
     if (reply.kind === "value") return reply.value;
     const error = reply.kind === "unreached" ? reply.reason : reply.failure.message;
     const fields = { "remote-member-id": idToHex(id), error };
