@@ -76,6 +76,9 @@ export class Meters {
   /** Snapshots of leaders that are being installed. */
   snapshotsApplying = 0;
   readonly snapshotSave = new Histogram(FROM_1_MS);
+  /** Page files from leaders: the last sync, with which one gets its name; from its begin to there. */
+  readonly snapshotDbSync = new Histogram(FROM_1_MS);
+  readonly snapshotDbSave = new Histogram(exponentialBounds(0.1, 2, 10));
   readonly hash = new Histogram(FROM_10_MS);
   readonly hashRevision = new Histogram(FROM_10_MS);
 

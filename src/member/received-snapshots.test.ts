@@ -25,6 +25,7 @@ const HARD_STATE = { term: 3, vote: 0n, commit: INDEX };
 /** Notes what is done, in order. `wants`: whether raft takes the snapshot. */
 function newWorld({ wants = true, storedIndex = INDEX } = {}) {
   const done: string[] = [];
+  const [meters, is] = [new Meters(), { now: 1000 }];
   const note = (what: string) => () => void done.push(what);
   const noteLater = (what: string) => async () => void done.push(what);
   const standby = {
@@ -37,8 +38,14 @@ function newWorld({ wants = true, storedIndex = INDEX } = {}) {
   const options = {
     received: {
       create: async () => ({
-        write: noteLater("written"),
-        finish: noteLater("received"),
+        write: async () => {
+          is.now += 200;
+          done.push("written");
+        },
+        finish: async () => {
+          is.now += 3;
+          done.push("received");
+        },
         abort: noteLater("aborted"),
       }),
       open: async () => standby,
@@ -46,9 +53,9 @@ function newWorld({ wants = true, storedIndex = INDEX } = {}) {
     },
     log: { installSnapshot: noteLater("the log says so") },
     pageFile: { open: () => ({ close: note("the old file is closed") }) },
-    time: { sleep: async () => {} },
+    time: { sleep: async () => {}, now: () => is.now },
     lines: { info: () => {} },
-    meters: new Meters(),
+    meters,
     state: { appliedIndex: 5, become: () => (done.push("the state is it"), () => false) },
     db: { become: () => {} },
     storage: { applySnapshot: note("raft goes on from it") },
@@ -61,7 +68,8 @@ function newWorld({ wants = true, storedIndex = INDEX } = {}) {
     onInstalled: note("installed"),
     spawn: () => {},
   };
-  return { snapshots: new ReceivedSnapshots(options as unknown as ReceivedSnapshotsOptions), done };
+  const snapshots = new ReceivedSnapshots(options as unknown as ReceivedSnapshotsOptions);
+  return { snapshots, done, meters };
 }
 
 async function receive(snapshots: ReceivedSnapshots): Promise<void> {
@@ -88,6 +96,14 @@ test("a snapshot takes the place of the state in an order that a crash may end a
     "raft goes on from it",
     "installed",
   ]);
+});
+
+test("how long it took to save it, and to sync it, is measured", async () => {
+  const { snapshots, meters } = newWorld();
+  await receive(snapshots);
+  const { snapshotDbSync, snapshotDbSave } = meters;
+  assert.deepEqual([snapshotDbSync.count, snapshotDbSync.sum], [1, 0.003]);
+  assert.deepEqual([snapshotDbSave.count, snapshotDbSave.sum], [1, 0.203]);
 });
 
 test("what raft does not want is discarded", async () => {

@@ -68,26 +68,36 @@ export class ReceivedSnapshots {
    * may be gone without a word. Refused while there is one that has arrived.
    */
   receive(message: Message): SnapshotSink | Failure {
-    const { isStopped, received } = this.#options;
+    const { isStopped, received, time } = this.#options;
     if (isStopped()) return fail("stopped");
     if (this.#isSettling || this.#accepted !== undefined) return fail("tooManyRequests");
+    const begun = time.now();
     const arrival: Arrival = new Arrival(received.create(), {
       isWanted: () => this.#arriving === arrival && !isStopped(),
-      arrived: (file) => this.#settle(message, file),
+      arrived: (file) => this.#settle(message, file, begun),
     });
     this.#arriving = arrival;
     return arrival;
   }
 
-  async #settle(message: Message, file: ReceivedFile): Promise<void> {
+  async #settle(message: Message, file: ReceivedFile, begun: number): Promise<void> {
     this.#arriving = undefined;
     this.#isSettling = true;
     try {
-      await file.finish(message.snapshot!.meta.index);
+      await this.#finish(file, message.snapshot!.meta.index, begun);
       await this.#offer(message);
     } finally {
       this.#isSettling = false;
     }
+  }
+
+  async #finish(file: ReceivedFile, index: number, begun: number): Promise<void> {
+    const { time, meters } = this.#options;
+    const arrived = time.now();
+    await file.finish(index);
+    const now = time.now();
+    meters.snapshotDbSync.observe((now - arrived) / 1000);
+    meters.snapshotDbSave.observe((now - begun) / 1000);
   }
 
   /** Offers it to raft. What raft does not take, or is no good, is removed. */

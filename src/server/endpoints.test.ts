@@ -10,6 +10,7 @@ import { Logger } from "../observe/index.ts";
 import { METHODS } from "../rpc/index.ts";
 import { makeConfig } from "./config.ts";
 import { parseFlags } from "./flags.ts";
+import { LEFT_OUT } from "./metrics-testing.ts";
 import { type Running, serve } from "./serve.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "endpoints-"));
@@ -113,19 +114,6 @@ function recorded(): Map<string, Family> {
   }
   return families;
 }
-
-/** What etcd shows and quord does not, and why. */
-const LEFT_OUT: readonly (readonly [why: string, names: RegExp])[] = [
-  ["no Go", /^etcd_server_go_version$/],
-  ["etcd's proxy, linked into its server", /^etcd_grpc_proxy_/],
-  ["the store of the API before this one", /^etcd_debugging_store_/],
-  ["members receive snapshots with the work on several of them", /^etcd_snap_db_/],
-  ["events go from the hub to the streams at once: no loop, no queue", /_watch_send_loop_/],
-  ["the same", /^etcd_debugging_mvcc_pending_events_total$/],
-  ["pages are merged while the tree is written", /_commit_rebalance_/],
-  ["the index is compacted in slices, without a pause", /_index_compaction_pause_/],
-  ["the file of a snapshot has 200 bytes", /_snap_save_marshalling_/],
-];
 
 test("the metrics are etcd's: names, types, helps, labels and buckets", async () => {
   // So that metrics with labels have a series.

@@ -452,6 +452,18 @@ const ROWS: readonly Row[] = [
   ],
   [
     "histogram",
+    "etcd_snap_db_fsync_duration_seconds",
+    "The latency distributions of fsyncing .snap.db file",
+    ({ member }) => member.meters.snapshotDbSync,
+  ],
+  [
+    "histogram",
+    "etcd_snap_db_save_total_duration_seconds",
+    "The total latency distributions of v3 snapshot save",
+    ({ member }) => member.meters.snapshotDbSave,
+  ],
+  [
+    "histogram",
     "etcd_snap_fsync_duration_seconds",
     "The latency distributions of fsync called by snap.",
     ({ member }) => member.meters.snapshotSave,

@@ -1,19 +1,10 @@
 /** /metrics: the same families with the same types, labels and buckets; and counts that must agree. */
+import { LEFT_OUT } from "../../src/server/metrics-testing.ts";
 import type { Plain } from "./plain.ts";
 import type { World } from "./world.ts";
 
-/** What quord has no use for, or does not show, and why. */
-const NOT_IN_QUORD: readonly (readonly [name: RegExp, why: string])[] = [
-  [/^go_|^etcd_server_go_version$/, "there is no Go in it"],
-  [/^etcd_grpc_proxy_/, "of the proxy"],
-  [/^etcd_snap_db_|^etcd_debugging_snap_save_marshalling_/, "snapshots go to other members"],
-  [/^etcd_debugging_store_/, "of the old store"],
-  [/^etcd_debugging_server_watch_send_loop_/, "there is no such loop"],
-  [/^etcd_debugging_mvcc_pending_events_total$/, "no event waits in memory"],
-  [/^etcd_debugging_mvcc_index_compaction_pause_/, "the index is compacted without a pause"],
-  [/^etcd_debugging_server_alarms$/, "only alarms that stand are shown"],
-  [/^etcd_debugging_disk_backend_commit_rebalance_/, "rebalancing is a part of spilling"],
-];
+/** Only alarms that stand are shown. */
+const ALARMS = "etcd_debugging_server_alarms";
 
 /** Families of which the sums over all labels are the same after the same requests. */
 const SAME_SUMS = new Set(
@@ -60,7 +51,7 @@ export async function metrics(world: World): Promise<void> {
   for (const [name, family] of theirs) {
     const mine = ours.get(name);
     if (mine === undefined) {
-      if (NOT_IN_QUORD.some(([pattern]) => pattern.test(name))) continue;
+      if (name === ALARMS || LEFT_OUT.some(([, names]) => names.test(name))) continue;
       world.same(`metric ${name}`, null, "missing", "there");
       continue;
     }
