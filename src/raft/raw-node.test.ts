@@ -177,6 +177,31 @@ test("a vote leaves only when it is durable, a request for votes at once", () =>
   assert.deepEqual([voting.hardState, voting.mustSync], [{ term: 5, vote: 2n, commit: 1 }, true]);
 });
 
+test("a write that another one confirmed is nothing that a log at level info must hear", () => {
+  const lines: string[] = [];
+  const say = (level: string) => (text: string) => void lines.push(`${level} ${text}`);
+  const logger = { routine: say("routine") };
+  const { node, storage } = member([1n], { logger, asyncStorageWrites: true });
+  node.campaign();
+  /** Carries out a Ready; answers what storage then has to say to the member. */
+  const write = () => {
+    const { entries, hardState, messages } = node.ready();
+    if (hardState !== undefined) storage.setHardState(hardState);
+    storage.append(entries);
+    return messages.flatMap(({ responses }) => responses ?? []);
+  };
+  for (let turn = 0; turn < 4; turn++) for (const m of write()) node.step(m);
+  assert.equal(node.status().softState.role, "leader");
+  node.propose([bytes("a")]);
+  const first = write();
+  node.propose([bytes("b")]);
+  const both = [...write(), ...first];
+  for (const m of both) node.step(m);
+  const missing = lines.filter((line) => line.endsWith("missing from unstable log; ignoring"));
+  assert.ok(missing.length > 0);
+  assert.deepEqual(missing, lines);
+});
+
 test("the log hears of each leader, who has it, and that there is none (etcd: node.go)", () => {
   const lines: string[] = [];
   const info = (text: string) => {

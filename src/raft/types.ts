@@ -68,6 +68,11 @@ export function panic(reason: string): never {
 export interface Logger {
   readonly debug?: ((text: string) => void) | undefined;
   readonly info?: ((text: string) => void) | undefined;
+  /**
+   * What etcd's raft says at level info and never has to: with asynchronous storage it is the rule
+   * under load.
+   */
+  readonly routine?: ((text: string) => void) | undefined;
   readonly warning?: ((text: string) => void) | undefined;
   readonly error?: ((text: string) => void) | undefined;
 }

@@ -66,7 +66,7 @@ export class Unstable {
   stableTo({ index, term }: EntryId): void {
     const known = this.term(index);
     if (known === undefined) {
-      this.#logger.info?.(`entry at index ${index} missing from unstable log; ignoring`);
+      this.#logger.routine?.(`entry at index ${index} missing from unstable log; ignoring`);
     } else if (index < this.offset) {
       this.#logger.info?.(`entry at index ${index} matched unstable snapshot; ignoring`);
     } else if (known !== term) {

@@ -26,7 +26,7 @@ test("raft speaks under its name, in the levels that are on", () => {
 
 test("raft builds no text for a level that is off: it is not there to be called", () => {
   const levels = (level: LogLevel) => Object.keys(listen(level).raft);
-  assert.deepEqual(levels("debug"), ["debug", "info", "warning", "error"]);
+  assert.deepEqual(levels("debug"), ["debug", "routine", "info", "warning", "error"]);
   assert.deepEqual(levels("info"), ["info", "warning", "error"]);
   assert.deepEqual(levels("warn"), ["warning", "error"]);
   assert.deepEqual(levels("fatal"), []);

@@ -8,7 +8,10 @@ import type { Logger as RaftLogger } from "../raft/index.ts";
 export function raftLog(whole: Logger): RaftLogger {
   const logger = whole.named("raft");
   return {
-    ...(logger.isOn("debug") && { debug: (text) => logger.debug(text) }),
+    ...(logger.isOn("debug") && {
+      debug: (text) => logger.debug(text),
+      routine: (text) => logger.debug(text),
+    }),
     ...(logger.isOn("info") && { info: (text) => logger.info(text) }),
     ...(logger.isOn("warn") && { warning: (text) => logger.warn(text) }),
     ...(logger.isOn("error") && { error: (text) => logger.error(text) }),

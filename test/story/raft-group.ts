@@ -38,6 +38,9 @@ export class Transcript {
       get info() {
         return isOn(1) ? info : undefined;
       },
+      get routine() {
+        return this.info;
+      },
       get warning() {
         return isOn(2) ? warning : undefined;
       },
