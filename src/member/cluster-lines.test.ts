@@ -106,7 +106,8 @@ test("a change that is void is an error with etcd's reason, not one that was car
 });
 
 test("what the page file has already is told as that when the log is gone through again", () => {
-  const { changed, told } = world();
+  const { changed, members, told } = world();
+  members.add(learner);
   const isReplayed = true;
   changed({ kind: "add", id, member: learner }, { isReplayed });
   changed({ kind: "promote", id }, { isReplayed });
@@ -122,6 +123,17 @@ test("what the page file has already is told as that when the log is gone throug
     ],
   );
   assert.deepEqual(told[1]![2], OWN);
+  told.splice(0);
+  members.remove(id);
+  changed({ kind: "update", id, peerUrls }, { isReplayed });
+  const update = {
+    "updated-remote-peer-id": "ab",
+    "updated-remote-peer-urls": ["http://x:1"],
+    "updated-remote-peer-is-learner": false,
+  };
+  const fields = { ...OWN, ...update, "should-apply-v3": false };
+  const skipped = ["info", "Skipped updating non-existent member in v2store", fields];
+  assert.deepEqual(told, [skipped]);
 });
 
 test("the cluster's version is told once, and how the storage follows it", () => {

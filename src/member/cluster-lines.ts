@@ -76,6 +76,8 @@ export class ClusterLines {
 
   /** The log tells again what is in the page file. */
   #replayed(change: Change): void {
+    const isGone = change.kind === "update" && this.#members.known(change.id) === undefined;
+    const message = isGone ? GONE : IGNORED[change.kind];
     const fields = (() => {
       switch (change.kind) {
         case "add":
@@ -90,7 +92,8 @@ export class ClusterLines {
         }
       }
     })();
-    this.#lines.info(IGNORED[change.kind], { ...this.#ids, ...fields });
+    const more = isGone ? { "should-apply-v3": false } : {};
+    this.#lines.info(message, { ...this.#ids, ...fields, ...more });
   }
 
   /** Entries were applied: tells of the versions that they set. */
@@ -157,6 +160,9 @@ const TOLD = {
   add: ["added member", "added-peer"],
   update: ["updated member", "updated-remote-peer"],
 } as const;
+
+/** Other URLs for a member that was removed later. */
+const GONE = "Skipped updating non-existent member in v2store";
 
 const IGNORED: Readonly<Record<Change["kind"], string>> = {
   add: "ignore already added member",

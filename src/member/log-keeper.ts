@@ -109,7 +109,7 @@ export class LogKeeper {
     this.#snapshotIndex = index;
     this.#logged.release(from);
     this.#saving = undefined;
-    lines.info("saved snapshot", { "snapshot-index": index });
+    lines.info("saved snapshot to disk", { "snapshot-index": index });
   }
 
   /** The entries behind this one stay in memory, for members that are a little behind. */

@@ -658,11 +658,22 @@ export class Member {
     if (!electionTickAdvance) return;
     const until = this.now() + PEERS_LOOK_MS;
     const isActive = ({ id }: { id: bigint }) => this.network.activeSince(id) !== undefined;
-    while (this.state.members.list().filter(isActive).length < 2) {
+    const countActive = () => this.state.members.list().filter(isActive).length;
+    while (countActive() < 2) {
       if (this.#stopped || this.now() > until) return;
       await this.#ports.time.sleep(PEERS_LOOK_EVERY_MS);
     }
-    for (let tick = Math.floor(electionMs / tickMs) - 2; tick > 0; tick--) this.#node.tick();
+    const ticks = Math.floor(electionMs / tickMs) - 2;
+    const { lines, text } = this.#ports;
+    lines.info("initialized peer connections; fast-forwarding election ticks", {
+      "local-member-id": idToHex(this.ids.memberId),
+      "forward-ticks": ticks,
+      "forward-duration": text.duration(ticks * tickMs),
+      "election-ticks": ticks + 2,
+      "election-timeout": text.duration((ticks + 2) * tickMs),
+      "active-remote-members": countActive(),
+    });
+    for (let tick = ticks; tick > 0; tick--) this.#node.tick();
     this.#wake();
   }
 

@@ -13,7 +13,7 @@ import { cgroupLimitBytes, MemoryGauge } from "./memory.ts";
 import { ClientPorts } from "./client-ports.ts";
 import { Links } from "./links.ts";
 import { FlagError } from "./flags.ts";
-import { urlFields } from "./start-line.ts";
+import { urlFields, versionFields } from "./start-line.ts";
 import { newWebs } from "./web.ts";
 
 /** How often watch streams are looked at for progress notices that are due. */
@@ -123,11 +123,10 @@ async function beReady(
 ): Promise<void> {
   const { ports, links, loop, logger } = parts;
   await checkInitially(booted, config, logger);
+  logger.info("starting etcd server", versionFields(booted.member));
   const started = start(booted, config);
-  logger.info("now serving peer/client/metrics", {
-    "local-member-id": idToHex(booted.member.ids.memberId),
-    ...urlFields(config),
-  });
+  const own = { "local-member-id": idToHex(booted.member.ids.memberId) };
+  logger.info("now serving peer/client/metrics", { ...own, ...urlFields(config) });
   links.serve();
   await started;
   if (booted.member.isStopped) return;

@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { formatDuration } from "../cli/index.ts";
-import { SERVER_VERSION } from "../cluster/index.ts";
+import { idToHex, SERVER_VERSION, shortVersion } from "../cluster/index.ts";
+import type { Member } from "../member/index.ts";
 import type { Config } from "./config.ts";
 import { QUORD_VERSION } from "./version.ts";
 
@@ -55,6 +56,17 @@ export function urlFields(config: Config): object {
     "advertise-client-urls": config.advertiseClientUrls,
     "listen-client-urls": config.listenClientUrls.map(urlText),
     "listen-metrics-urls": config.listenMetricsUrls.map(urlText),
+  };
+}
+
+/** The member and the versions of server and cluster. */
+export function versionFields({ ids, state }: Pick<Member, "ids" | "state">): object {
+  const { version } = state.members;
+  return {
+    "local-member-id": idToHex(ids.memberId),
+    "local-server-version": SERVER_VERSION,
+    ...(version !== "" && { "cluster-id": idToHex(ids.clusterId) }),
+    "cluster-version": version === "" ? "to_be_decided" : shortVersion(version),
   };
 }
 
