@@ -221,9 +221,13 @@ export class Leadership {
     const member = state.members.get(to);
     if (member === undefined || member.isLearner) return fail("badLeaderTransferee");
     const begun = time.now();
-    const ids = { "local-member-id": idToHex(memberId), "transferee-member-id": idToHex(to) };
+    const self = { "local-member-id": idToHex(memberId) };
     const before = idToHex(this.leader);
-    lines.info("leadership transfer starting", { ...ids, "current-leader-member-id": before });
+    lines.info("leadership transfer starting", {
+      ...self,
+      "current-leader-member-id": before,
+      "transferee-member-id": idToHex(to),
+    });
     node.transferLeader(to);
     this.#options.wake();
     while (this.leader !== to) {
@@ -232,7 +236,7 @@ export class Leadership {
       await time.sleep(tickMs / 10);
     }
     lines.info("leadership transfer finished", {
-      ...ids,
+      ...self,
       "old-leader-member-id": before,
       "new-leader-member-id": idToHex(to),
       took: text.duration(time.now() - begun),
@@ -263,7 +267,10 @@ export class Leadership {
     const failure =
       successor === undefined ? fail("unhealthy") : await this.move(successor, timeoutMs);
     if (failure === undefined) return;
-    lines.warn("leadership transfer failed", { ...ids, error: failure.message });
+    lines.warn("leadership transfer failed", {
+      "local-member-id": idToHex(memberId),
+      error: failure.message,
+    });
   }
 
   #hasQuorum(): boolean {

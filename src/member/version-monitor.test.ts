@@ -54,7 +54,11 @@ function world({ isOwn = true } = {}): World {
       },
     },
     time: { nextTurn: async () => {} },
-    lines: { info: () => {}, warn: (text: string) => said!.push(text) },
+    lines: {
+      info: () => {},
+      warn: (text: string) => said!.push(text),
+      error: (text: string) => said!.push(text),
+    },
     downgradeCheckMs: 1,
     snapshotIndex: () => 0,
     caughtUp: async () => undefined,

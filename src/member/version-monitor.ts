@@ -15,7 +15,7 @@ import {
 import { api, encodeMessage, type Failure, fail, REQUEST } from "../proto/index.ts";
 import type { MemoryStorage } from "../raft/index.ts";
 import type { Leadership } from "./leadership.ts";
-import type { LogLines, NetworkPort, TimePort } from "./ports.ts";
+import type { ErrorLines, NetworkPort, TimePort } from "./ports.ts";
 
 /** How often the leader compares versions (etcd: `monitorVersionInterval`). */
 const LOOK_MS = 4000;
@@ -30,7 +30,7 @@ export interface VersionMonitorOptions {
   readonly leadership: Leadership;
   readonly network: NetworkPort;
   readonly time: TimePort;
-  readonly lines: LogLines;
+  readonly lines: ErrorLines;
   /** Between two looks whether a downgrade has come to its end; 0: never. */
   readonly downgradeCheckMs: number;
   /** Index of the newest snapshot record of the log. */
@@ -105,12 +105,12 @@ export class VersionMonitor {
       const decision = decideClusterVersion({ cluster, servers, downgrade: target });
       if (decision.kind === "set") await this.#propose(cluster, decision.version);
       if (decision.kind !== "impossible") return;
-      lines.warn(`Cannot downgrade from ${decision.of} to downgrade-target`, {
+      lines.error(`Cannot downgrade from ${decision.of} to downgrade-target`, {
         "downgrade-target": target,
         [decision.of]: decision.from,
       });
       const error = "invalid downgrade target";
-      lines.warn("Failed to monitor cluster version", { error });
+      lines.error("Failed to monitor cluster version", { error });
     } finally {
       this.#isLooking = false;
     }
@@ -190,7 +190,7 @@ export class VersionMonitor {
           "cannot downgrade storage, WAL contains newer entries, as the target version " +
           `(${target}) is lower than the version (${textOfVersion(needed)}) detected from WAL logs`;
         const fields = { "cluster-version": target, error };
-        lines.warn("failed to update storage version", fields);
+        lines.error("failed to update storage version", fields);
         return;
       }
       await change(() => {
