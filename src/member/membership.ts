@@ -27,7 +27,7 @@ import {
   type Failure,
   fail,
 } from "../proto/index.ts";
-import type { RawNode } from "../raft/index.ts";
+import { confChangeName, type RawNode } from "../raft/index.ts";
 import type { Leadership } from "./leadership.ts";
 import type { ChangeWaiter } from "./member-changes.ts";
 import type { Meters } from "./meters.ts";
@@ -237,7 +237,7 @@ export class Membership {
       settle: (error) => {
         lines.info("applied a configuration change through raft", {
           "local-member-id": idToHex(memberId),
-          "raft-conf-change": TYPE_NAMES[change.type],
+          "raft-conf-change": confChangeName(change.type),
           "raft-conf-change-node-id": idToHex(change.nodeId),
         });
         resolve(error === undefined ? state.members.list() : fail(error));
@@ -264,11 +264,4 @@ const BREAKS_QUORUM = {
   add: "local member has not been connected to majority peers, reconfigure breaks active quorum",
   remove: "local member has not been connected to all peers, reconfigure breaks active quorum",
   promote: undefined,
-};
-
-const TYPE_NAMES: Readonly<Record<number, string>> = {
-  [CONF_CHANGE_TYPE.addNode]: "ConfChangeAddNode",
-  [CONF_CHANGE_TYPE.removeNode]: "ConfChangeRemoveNode",
-  [CONF_CHANGE_TYPE.updateNode]: "ConfChangeUpdateNode",
-  [CONF_CHANGE_TYPE.addLearner]: "ConfChangeAddLearnerNode",
 };

@@ -60,6 +60,10 @@ const MESSAGE_NAMES: readonly string[] = Object.keys(MESSAGE_TYPE).map(
   (name) => `Msg${name[0]!.toUpperCase()}${name.slice(1)}`,
 );
 
+export function confChangeName(type: number): string {
+  return CHANGE_NAMES[type] ?? `${type}`;
+}
+
 export function messageName(type: number): string {
   return MESSAGE_NAMES[type] ?? `MessageType(${type})`;
 }
@@ -126,7 +130,7 @@ export function describeConfChange(change: ConfChange | ConfChangeV2): string {
   const { transition, changes, context } = asConfChangeV2(change);
   let text = `transition:${TRANSITION_NAMES[transition] ?? transition}`;
   for (const { type, nodeId } of changes) {
-    text += ` changes:{type:${CHANGE_NAMES[type] ?? type} node_id:${nodeId}}`;
+    text += ` changes:{type:${confChangeName(type)} node_id:${nodeId}}`;
   }
   return context.length === 0 ? text : `${text} context:${quoteBytes(context)}`;
 }

@@ -6,6 +6,7 @@
 export { readConfChange } from "./confchange.ts";
 export type { RaftConfig, ReadOnlyOption } from "./config.ts";
 export {
+  confChangeName,
   describeEntry,
   describeMessage,
   describeProgress,
