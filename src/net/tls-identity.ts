@@ -11,6 +11,7 @@ import {
   type Server,
   type TLSSocket,
 } from "node:tls";
+import { checkKeyPair, readAuthorities } from "./certificates.ts";
 import { clientProblem, hostProblem } from "./host-names.ts";
 import type { ListenerOptions } from "./listener.ts";
 import { normalSerial, revokedSerials } from "./revocation.ts";
@@ -67,7 +68,7 @@ export class TlsIdentity {
     return this.#settings.certFile !== "" || this.#settings.keyFile !== "";
   }
 
-  /** Reads all files. Throws when something is wrong with them, with etcd's texts where it has any. */
+  /** Reads all files. Throws when something is wrong with them, with etcd's texts. */
   check(): void {
     const { certFile, keyFile, clientCertFile, clientKeyFile } = this.#settings;
     const { allowedNames, allowedHosts } = this.#settings;
@@ -76,12 +77,14 @@ export class TlsIdentity {
         `KeyFile and CertFile must both be present[key: ${keyFile}, cert: ${certFile}]`,
       );
     }
+    this.#served.checkKeyPair();
     if ((clientCertFile === "") !== (clientKeyFile === "")) {
       throw new Error(
         "ClientKeyFile and ClientCertFile must both be present or both absent: " +
           `key: ${clientKeyFile}, cert: ${clientCertFile}]`,
       );
     }
+    this.#shown.checkKeyPair();
     if (allowedNames.length > 0 && allowedHosts.length > 0) {
       const quoted = (texts: readonly string[]) =>
         `[${texts.map((text) => JSON.stringify(text)).join(" ")}]`;
@@ -191,16 +194,28 @@ class Context {
     this.#files = certFile === "" ? [] : [certFile, keyFile];
   }
 
+  /** Throws when the certificate and the key do not belong together. */
+  checkKeyPair(): void {
+    this.#keyPair();
+  }
+
+  #keyPair(): { readonly cert?: Buffer; readonly key?: Buffer } {
+    const [cert, key] = this.#files.map(readFile);
+    if (cert === undefined || key === undefined) return {};
+    checkKeyPair(cert, key);
+    return { cert, key };
+  }
+
   options(): SecureContextOptions {
     const stamp = this.#files.map(stampOf).join();
     if (stamp === this.#stamp) return this.#options;
     const { trustedCaFile, minVersion, maxVersion } = this.#settings;
-    const [cert, key] = this.#files.map((file) => readFileSync(file));
     this.#options = {
       minVersion,
       ...(maxVersion === undefined ? {} : { maxVersion }),
-      ...(cert === undefined || key === undefined ? {} : { cert, key }),
-      ...(trustedCaFile === "" ? {} : { ca: readFileSync(trustedCaFile) }),
+      ...this.#keyPair(),
+      // A list without any trusts nobody: Node's own authorities are for those who give none.
+      ...(trustedCaFile === "" ? {} : { ca: readAuthorities(readFile(trustedCaFile)) }),
     };
     this.#secure = undefined;
     this.#stamp = stamp;
@@ -210,6 +225,15 @@ class Context {
   secure(): SecureContext {
     const options = this.options();
     return (this.#secure ??= createSecureContext(options));
+  }
+}
+
+/** Throws the system's error, with the path. */
+function readFile(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw Object.assign(error as Error, { path: file });
   }
 }
 

@@ -1,4 +1,3 @@
-import { errnoText } from "../cli/index.ts";
 import { MIN_CLUSTER_VERSION, SERVER_VERSION } from "../cluster/index.ts";
 import type { PeerInbox } from "../member/index.ts";
 import { TlsIdentity, type TlsSettings } from "../net/index.ts";
@@ -7,6 +6,7 @@ import { type Meters, Transport } from "../peer/index.ts";
 import { refusal } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
 import { PeerPort } from "./peer-port.ts";
+import { tlsProblem } from "./tls-problem.ts";
 
 /** For a connection, besides the election timeout (etcd: `PeerDialTimeout`). */
 const DIAL_MS = 1000;
@@ -47,10 +47,8 @@ export class Links {
   #checkIdentity(): void {
     try {
       this.#identity.check();
-    } catch (caught) {
-      const error = caught as NodeJS.ErrnoException;
-      const isFile = error.path !== undefined;
-      throw refusal(isFile ? `open ${error.path}: ${errnoText(error)}` : error.message);
+    } catch (error) {
+      throw refusal(tlsProblem(error as Error));
     }
   }
 

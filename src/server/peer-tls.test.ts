@@ -86,6 +86,15 @@ test("who shows no certificate, or one for another place, is not let in", async 
   assert.equal(await ask(anywhere, settings("far")), "3.7.3");
 });
 
+test("who trusts a file without certificates trusts nobody", async () => {
+  const nobody = settings("peer", { trustedCaFile: join(folder, "nobody.crt") });
+  writeFileSync(nobody.trustedCaFile, "");
+  new TlsIdentity(nobody).check();
+  const url = await listen(nobody);
+  assert.notEqual(await ask(url, settings("peer")), "3.7.3");
+  assert.notEqual(await ask(await listen(settings("peer")), nobody), "3.7.3");
+});
+
 test("only names that are allowed are let in, and trusted", async () => {
   const byName = await listen(settings("peer", { allowedNames: ["peer.quord"] }));
   assert.equal(await ask(byName, settings("peer")), "3.7.3");
@@ -122,6 +131,13 @@ test("certificates that are missing are told when the member starts", async () =
   });
   await assert.rejects(linked(["--peer-cert-file=/no/1", "--peer-key-file=/no/1"]).listen(), {
     message: "open /no/1: no such file or directory",
+  });
+  const given = [`--peer-cert-file=${file("peer.crt")}`, `--peer-key-file=${file("peer.key")}`];
+  const trusting = (ca: string) => linked([...given, `--peer-trusted-ca-file=${ca}`]).listen();
+  await assert.rejects(trusting(file("peer.key")), { message: "x509: malformed tbs certificate" });
+  await assert.rejects(trusting(folder), { message: `read ${folder}: is a directory` });
+  await assert.rejects(linked([given[0]!, `--peer-key-file=${file("other.key")}`]).listen(), {
+    message: "tls: private key does not match public key",
   });
   const check = (more: Partial<TlsSettings>) => () =>
     new TlsIdentity(settings("peer", more)).check();
