@@ -70,7 +70,7 @@ function tlsOptions(raw: Socket, address: Address, tls: ClientTls): ConnectionOp
   if (isIP(name) === 0) options.servername = name;
   if (tls.certificate !== undefined) options.cert = tls.certificate;
   if (tls.key !== undefined) options.key = tls.key;
-  if (tls.authorities !== undefined) options.ca = tls.authorities;
+  if (tls.authorities !== undefined) options.ca = [tls.authorities].flat();
   return options;
 }
 

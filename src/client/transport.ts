@@ -50,7 +50,8 @@ export interface DialOptions {
 export interface ClientTls {
   readonly certificate?: string | undefined;
   readonly key?: string | undefined;
-  readonly authorities?: string | undefined;
+  /** Who may sign the server's certificate: without, those whom Node knows; without any, nobody. */
+  readonly authorities?: string | readonly string[] | undefined;
   /** The name the server's certificate must carry, when it is not the endpoint's host. */
   readonly serverName?: string | undefined;
   readonly unverified?: boolean | undefined;

@@ -4,4 +4,4 @@ export { DeadlineWatch } from "./deadline-watch.ts";
 export { type OutputSource, writeOutput } from "./write-output.ts";
 export { Listener, type ListenerOptions, type Protocol } from "./listener.ts";
 export { cleanPath, escapeHtml, redirection } from "./go-mux.ts";
-export { type Rejection, TlsIdentity, type TlsSettings } from "./tls-identity.ts";
+export { readTlsFiles, type Rejection, TlsIdentity, type TlsSettings } from "./tls-identity.ts";

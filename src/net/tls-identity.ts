@@ -72,19 +72,14 @@ export class TlsIdentity {
   check(): void {
     const { certFile, keyFile, clientCertFile, clientKeyFile } = this.#settings;
     const { allowedNames, allowedHosts } = this.#settings;
-    if (this.hasCertificate && (certFile === "" || keyFile === "")) {
-      throw new Error(
-        `KeyFile and CertFile must both be present[key: ${keyFile}, cert: ${certFile}]`,
-      );
-    }
-    this.#served.checkKeyPair();
+    if (this.hasCertificate) readKeyPair(certFile, keyFile);
     if ((clientCertFile === "") !== (clientKeyFile === "")) {
       throw new Error(
         "ClientKeyFile and ClientCertFile must both be present or both absent: " +
           `key: ${clientKeyFile}, cert: ${clientCertFile}]`,
       );
     }
-    this.#shown.checkKeyPair();
+    if (clientCertFile !== "") readKeyPair(clientCertFile, clientKeyFile);
     if (allowedNames.length > 0 && allowedHosts.length > 0) {
       const quoted = (texts: readonly string[]) =>
         `[${texts.map((text) => JSON.stringify(text)).join(" ")}]`;
@@ -184,36 +179,27 @@ function revocation(file: string, certificate: DetailedPeerCertificate): Error |
 /** A certificate with its key, read again when either file has changed. */
 class Context {
   readonly #settings: TlsSettings;
-  readonly #files: readonly string[];
+  readonly #certFile: string;
+  readonly #keyFile: string;
   #stamp: string | undefined;
   #options: SecureContextOptions = {};
   #secure: SecureContext | undefined;
 
   constructor(settings: TlsSettings, certFile: string, keyFile: string) {
     this.#settings = settings;
-    this.#files = certFile === "" ? [] : [certFile, keyFile];
-  }
-
-  /** Throws when the certificate and the key do not belong together. */
-  checkKeyPair(): void {
-    this.#keyPair();
-  }
-
-  #keyPair(): { readonly cert?: Buffer; readonly key?: Buffer } {
-    const [cert, key] = this.#files.map(readFile);
-    if (cert === undefined || key === undefined) return {};
-    checkKeyPair(cert, key);
-    return { cert, key };
+    this.#certFile = certFile;
+    this.#keyFile = keyFile;
   }
 
   options(): SecureContextOptions {
-    const stamp = this.#files.map(stampOf).join();
+    const [certFile, keyFile] = [this.#certFile, this.#keyFile];
+    const stamp = certFile === "" ? "" : [certFile, keyFile].map(stampOf).join();
     if (stamp === this.#stamp) return this.#options;
     const { trustedCaFile, minVersion, maxVersion } = this.#settings;
     this.#options = {
       minVersion,
       ...(maxVersion === undefined ? {} : { maxVersion }),
-      ...this.#keyPair(),
+      ...(certFile === "" ? {} : readKeyPair(certFile, keyFile)),
       // A list without any trusts nobody: Node's own authorities are for those who give none.
       ...(trustedCaFile === "" ? {} : { ca: readAuthorities(readFile(trustedCaFile)) }),
     };
@@ -226,6 +212,37 @@ class Context {
     const options = this.options();
     return (this.#secure ??= createSecureContext(options));
   }
+}
+
+interface KeyPair {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** Throws when the two do not belong together, or one is missing. */
+function readKeyPair(certFile: string, keyFile: string): KeyPair {
+  if (certFile === "" || keyFile === "") {
+    throw new Error(
+      `KeyFile and CertFile must both be present[key: ${keyFile}, cert: ${certFile}]`,
+    );
+  }
+  const [cert, key] = [readFile(certFile), readFile(keyFile)];
+  checkKeyPair(cert, key);
+  return { cert, key };
+}
+
+/** What a client of others than members has, as PEM. An empty text is no file. Throws as `check`. */
+export function readTlsFiles(files: {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string;
+}): { certificate?: string; key?: string; authorities?: readonly string[] } {
+  const { certFile, keyFile, caFile } = files;
+  const pair = certFile + keyFile === "" ? undefined : readKeyPair(certFile, keyFile);
+  return {
+    ...(pair && { certificate: pair.cert.toString(), key: pair.key.toString() }),
+    ...(caFile !== "" && { authorities: readAuthorities(readFile(caFile)) }),
+  };
 }
 
 /** Throws the system's error, with the path. */

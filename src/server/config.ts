@@ -92,6 +92,20 @@ export interface Discovery {
   /** `name:password`, or empty. */
   readonly user: string;
   readonly password: string;
+  readonly keepAliveMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly secure: DiscoverySecurity;
+}
+
+/** How connections to it are secured. An empty text is no file. */
+export interface DiscoverySecurity {
+  /** In clear text, if nothing below and no endpoint asks for TLS. */
+  readonly isPlain: boolean;
+  /** TLS with whoever answers. */
+  readonly unverified: boolean;
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string;
 }
 
 const BATCH_INTERVAL_MS_DEFAULT = 100;
@@ -179,6 +193,15 @@ function discovery(settings: Settings): Discovery | undefined {
     requestTimeoutMs: settings.ms("discovery-request-timeout"),
     user: settings.text("discovery-user"),
     password: settings.text("discovery-password"),
+    keepAliveMs: settings.ms("discovery-keepalive-time"),
+    keepAliveTimeoutMs: settings.ms("discovery-keepalive-timeout"),
+    secure: {
+      isPlain: settings.isOn("discovery-insecure-transport"),
+      unverified: settings.isOn("discovery-insecure-skip-tls-verify"),
+      certFile: settings.text("discovery-cert"),
+      keyFile: settings.text("discovery-key"),
+      caFile: settings.text("discovery-cacert"),
+    },
   };
 }
 

@@ -1,18 +1,16 @@
 import { bytesToText, textToBytes } from "../base/index.ts";
-import { Client, Deadline, dial, kv, prefixEnd, Watcher } from "../client/index.ts";
+import { Client, type ClientTls, Deadline, dial, kv, prefixEnd, Watcher } from "../client/index.ts";
 import { parseSize, Registry, registryKeys } from "../cluster/index.ts";
 import type { LogLines } from "../member/index.ts";
+import { readTlsFiles } from "../net/index.ts";
 import type { api } from "../proto/index.ts";
 import { refusal } from "./bootstrap.ts";
-import type { Discovery } from "./config.ts";
+import type { Discovery, DiscoverySecurity } from "./config.ts";
 import { FlagError } from "./flags.ts";
+import { tlsProblem } from "./tls-problem.ts";
 
 /** Pauses between attempts double up to this: 256 s (etcd: `maxExponentialRetries`). */
 const DOUBLINGS_MAX = 8;
-
-/** etcd's defaults. */
-const KEEP_ALIVE_MS = 2000;
-const KEEP_ALIVE_TIMEOUT_MS = 6000;
 
 const MESSAGE_BYTES_MAX = 2 ** 31 - 1;
 
@@ -28,11 +26,11 @@ export interface DiscoveryOptions {
 /**
  * Registers a member to be in a cluster that serves as a meeting place (etcd's v3 discovery), and
  * waits until as many others have as were asked for. Resolves to the text that `--initial-cluster`
- * would have. Throws FlagError with etcd's texts; while the meeting place cannot be reached it goes
- * on trying.
+ * would have. Rejects with FlagError and etcd's texts; while the meeting place cannot be reached it
+ * goes on trying.
  */
 export async function discover(options: DiscoveryOptions): Promise<string> {
-  const meeting = new Meeting(options);
+  const meeting = begin(options);
   const { lines } = options;
   const fields = meeting.fields;
   try {
@@ -46,14 +44,35 @@ export async function discover(options: DiscoveryOptions): Promise<string> {
       cluster: "",
       error: error.message,
     });
-    const message = `failed to join discovery cluster (${error.message})`;
-    throw new FlagError(message, "discovery", {
-      "discovery-token": options.discovery.token,
-      "discovery-endpoints": options.discovery.endpoints,
-    });
+    throw failure(options, error.message);
   } finally {
     meeting.close();
   }
+}
+
+function begin(options: DiscoveryOptions): Meeting {
+  try {
+    return new Meeting(options);
+  } catch (error) {
+    throw failure(options, tlsProblem(error as Error));
+  }
+}
+
+function failure({ discovery }: DiscoveryOptions, why: string): FlagError {
+  return new FlagError(`failed to join discovery cluster (${why})`, "discovery", {
+    "discovery-token": discovery.token,
+    "discovery-endpoints": discovery.endpoints,
+  });
+}
+
+/**
+ * TLS is for whoever asks for any part of it (etcd: `newTLSConfig` of its client); an endpoint with
+ * a scheme has the last word. Throws when a file is not what it should be.
+ */
+function security(secure: DiscoverySecurity): ClientTls | undefined {
+  const { isPlain, unverified, certFile, keyFile, caFile } = secure;
+  if (isPlain && !unverified && certFile + keyFile + caFile === "") return undefined;
+  return { ...readTlsFiles({ certFile, keyFile, caFile }), unverified };
 }
 
 interface Seen {
@@ -71,7 +90,8 @@ class Meeting {
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
-    const { endpoints, token, user, password, dialTimeoutMs } = options.discovery;
+    const { endpoints, token, user, password } = options.discovery;
+    const { dialTimeoutMs, keepAliveMs, keepAliveTimeoutMs } = options.discovery;
     const [name, ...rest] = user.split(":");
     this.#keys = registryKeys(token);
     this.#sleep = options.sleep ?? ((ms) => new Promise((done) => setTimeout(done, ms)));
@@ -79,11 +99,11 @@ class Meeting {
       endpoints,
       dial,
       timeoutMs: dialTimeoutMs,
-      keepAliveMs: KEEP_ALIVE_MS,
-      keepAliveTimeoutMs: KEEP_ALIVE_TIMEOUT_MS,
+      keepAliveMs,
+      keepAliveTimeoutMs,
       receiveBytesMax: MESSAGE_BYTES_MAX,
       sendBytesMax: MESSAGE_BYTES_MAX,
-      tls: undefined,
+      tls: security(options.discovery.secure),
       username: name,
       password: password || rest.join(":"),
     });
