@@ -1,19 +1,19 @@
 import type { IncomingMessage } from "node:http";
 import { concatBytes, EMPTY_BYTES } from "../base/index.ts";
 
-/** How long the next bytes of a body may take (etcd: `ConnReadTimeout` of the listener). */
-const READ_TIMEOUT_MS = 5000;
-
 /** The body of a request, as it comes. What is not asked for stays where it is. */
 export class Body {
   readonly #request: IncomingMessage;
+  readonly #timeoutMs: number;
   /** Bytes that have come and that nobody has asked for. */
   #left: Uint8Array = EMPTY_BYTES;
   #end: "open" | "whole" | Error = "open";
   #wake = (): void => {};
 
-  constructor(request: IncomingMessage) {
+  /** The next bytes may take so long (etcd: `ConnReadTimeout` of the listener). */
+  constructor(request: IncomingMessage, timeoutMs: number) {
     this.#request = request;
+    this.#timeoutMs = timeoutMs;
     request.on("data", (chunk: Buffer) => {
       this.#left = this.#left.length === 0 ? chunk : concatBytes([this.#left, chunk]);
       request.pause();
@@ -44,7 +44,7 @@ export class Body {
 
   #more(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#ended(new Error("i/o timeout")), READ_TIMEOUT_MS);
+      const timer = setTimeout(() => this.#ended(new Error("i/o timeout")), this.#timeoutMs);
       this.#wake = () => {
         clearTimeout(timer);
         this.#wake = () => {};

@@ -82,7 +82,7 @@ export async function leases(
   if (request.method !== "POST") return notAllowed(response);
   let body: Uint8Array | undefined;
   try {
-    body = await new Body(request).whole(LEASE_BYTES_MAX);
+    body = await new Body(request, local.readTimeoutMs).whole(LEASE_BYTES_MAX);
   } catch {
     return refuse(response, 400, "error reading body");
   }
@@ -140,7 +140,7 @@ export const hashKv: Handler = async ({ local }, request, response) => {
   if (cluster && cluster !== hex(local.clusterId)) return refuse(response, 412, WRONG_CLUSTER);
   let body: Uint8Array | undefined;
   try {
-    body = await new Body(request).whole(HASH_BYTES_MAX);
+    body = await new Body(request, local.readTimeoutMs).whole(HASH_BYTES_MAX);
   } catch {
     return refuse(response, 400, "error reading body");
   }

@@ -21,6 +21,10 @@ export interface TransportOptions {
   readonly dialTimeoutMs: number;
   /** For calls that have no time of their own (etcd: 5 s + 2 election timeouts). */
   readonly requestTimeoutMs: number;
+  /** Silence that ends a stream or the body of a request (etcd: `ConnReadTimeout`). */
+  readonly readTimeoutMs: number;
+  /** How long a write may wait for the peer (etcd: `ConnWriteTimeout`). */
+  readonly writeTimeoutMs: number;
   /** For peers that are reached by TLS; without, they cannot ask who this is. */
   readonly identity?: Identity | undefined;
   readonly lines: Lines;

@@ -12,7 +12,10 @@ import { SnapshotSender } from "./snapshot-sender.ts";
 import { StreamReader } from "./stream-reader.ts";
 import { StreamWriter } from "./stream-writer.ts";
 
-/** How often the writing ends of streams are looked at (etcd: a third of `ConnReadTimeout`). */
+/**
+ * How often the writing ends of streams are looked at (etcd: a third of its own `ConnReadTimeout`,
+ * but the reader may be a member with a shorter one: 5 s is the shortest that there is).
+ */
 const TICK_MS = 5000 / 3;
 
 const KINDS = ["msgapp", "message"] as const;
@@ -104,10 +107,15 @@ export class Peer {
     this.#drop(kind);
     const encoder =
       kind === "message" ? new MessageEncoder() : new MsgAppEncoder(this.#local.block);
-    const writer: StreamWriter = new StreamWriter(socket, encoder, {
-      sent: (bytes) => this.#local.meters.sentBytes.add(id, bytes),
-      lost: (reason) => this.#lost(kind, writer, reason),
-    });
+    const timeoutMs = this.#local.writeTimeoutMs;
+    const writer: StreamWriter = new StreamWriter(
+      socket,
+      { encoder, timeoutMs },
+      {
+        sent: (bytes) => this.#local.meters.sentBytes.add(id, bytes),
+        lost: (reason) => this.#lost(kind, writer, reason),
+      },
+    );
     this.#writers[kind] = writer;
     status.activate();
     this.#log("info", "established TCP streaming connection with remote peer", kind);

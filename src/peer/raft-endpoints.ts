@@ -69,7 +69,7 @@ export const pipeline: Handler = async (transport, request, response) => {
   };
   let body: Uint8Array | undefined;
   try {
-    body = await new Body(request).whole(MESSAGE_BYTES_MAX);
+    body = await new Body(request, transport.local.readTimeoutMs).whole(MESSAGE_BYTES_MAX);
     if (body === undefined) throw new Error("it is too long");
   } catch (error) {
     return fail("error reading raft message", error);
@@ -158,7 +158,7 @@ export const snapshot: Handler = async (transport, request, response) => {
     return;
   }
   meetSender(transport, request);
-  const body = new Body(request);
+  const body = new Body(request, transport.local.readTimeoutMs);
   const head = await readHead(body);
   if ("error" in head) return failDecoding(transport, request, response, head.error);
   const { m, bytes } = head;

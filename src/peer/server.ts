@@ -6,8 +6,8 @@ import * as raft from "./raft-endpoints.ts";
 import { refuse, respond } from "./replies.ts";
 import type { Transport } from "./transport.ts";
 
-/** Between two requests of a connection (etcd: `ConnReadTimeout` of the listener). */
-const KEEP_ALIVE_MS = 5000;
+/** etcd's default for `--raft-read-timeout`. */
+const READ_TIMEOUT_MS = 5000;
 /** For a whole request (etcd: `ReadTimeout`); the upload of a snapshot has no such bound here. */
 const REQUEST_TIMEOUT_MS = 0;
 const DRAIN_MS = 500;
@@ -45,6 +45,7 @@ const FOLDERS: readonly (readonly [string, Handler])[] = [
 export function createPeerServer(
   transport: Promise<Transport>,
   unborn: Promise<void> = new Promise(() => {}),
+  readTimeoutMs = READ_TIMEOUT_MS,
 ): Server {
   const { createServer } = process.getBuiltinModule("node:http");
   const options = { maxHeaderSize: HEAD_BYTES_MAX, noDelay: true };
@@ -55,7 +56,8 @@ export function createPeerServer(
       return respond(response, 503, {}, "the member is not in a cluster yet\n");
     });
   });
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  // Between two requests of a connection.
+  server.keepAliveTimeout = readTimeoutMs;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   return server;
 }

@@ -10,8 +10,6 @@ import { type ResponseHead, ResponseParser } from "./response-parser.ts";
 
 /** Attempts to open a stream begin so far apart (etcd: `DialRetryFrequency`). */
 const RETRY_MS = 100;
-/** Silence that ends a stream (etcd: `ConnReadTimeout`). */
-const READ_TIMEOUT_MS = 5000;
 /** Of a refusal's text no more is read. */
 const REFUSAL_BYTES_MAX = 4096;
 /** The first version whose servers have both kinds of stream. */
@@ -90,7 +88,7 @@ export class StreamReader {
   }
 
   async #open(url: string): Promise<Stream> {
-    const { memberId, dialTimeoutMs, identity } = this.#local;
+    const { memberId, dialTimeoutMs, readTimeoutMs, identity } = this.#local;
     const target = targetOf(url);
     const connection = await dial(
       target,
@@ -100,7 +98,10 @@ export class StreamReader {
     const fields = { ...identityFields(this.#local), "X-Raft-To": hex(this.#remote.id) };
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
     const path = `/raft/stream/${this.#kind}/${hex(memberId)}`;
-    const stream = new Stream(connection, this.#newDecoder(), this.#events, this.#stop.signal);
+    const stream = new Stream(connection, this.#newDecoder(), this.#events, {
+      signal: this.#stop.signal,
+      timeoutMs: readTimeoutMs,
+    });
     connection.socket.write(
       `GET ${path} HTTP/1.1\r\nHost: ${target.host}\r\n${lines.join("")}\r\n`,
     );
@@ -181,7 +182,7 @@ class Stream {
     connection: Connection,
     decoder: Decoder,
     events: StreamReaderEvents,
-    signal: AbortSignal,
+    { signal, timeoutMs }: { readonly signal: AbortSignal; readonly timeoutMs: number },
   ) {
     this.#connection = connection;
     this.#decoder = decoder;
@@ -189,7 +190,7 @@ class Stream {
     const { socket } = connection;
     const stop = (): void => this.#fail("stream reader is stopped");
     signal.addEventListener("abort", stop);
-    socket.setTimeout(READ_TIMEOUT_MS, () => this.#fail("i/o timeout"));
+    socket.setTimeout(timeoutMs, () => this.#fail("i/o timeout"));
     socket.on("error", (error) => this.#fail(error.message));
     socket.on("end", () => socket.destroy());
     this.ended = new Promise((resolve) => {

@@ -21,8 +21,12 @@ const HEX = new TextEncoder().encode("0123456789abcdef");
 
 /** How long the end of a stream may take to leave. */
 const CLOSE_MS = 500;
-/** How long a write may wait for the peer (etcd: `ConnWriteTimeout`). */
-export const WRITE_TIMEOUT_MS = 5000;
+
+export interface StreamWriterOptions {
+  readonly encoder: Encoder;
+  /** How long a write may wait for the peer. */
+  readonly timeoutMs: number;
+}
 
 export interface StreamWriterEvents {
   /** Bytes that the socket has taken. */
@@ -38,6 +42,7 @@ export interface StreamWriterEvents {
 export class StreamWriter {
   readonly #socket: Socket;
   readonly #encoder: Encoder;
+  readonly #timeoutMs: number;
   readonly #events: StreamWriterEvents;
   /** The chunk being gathered, after room for its head. */
   #out = new Writer(BUFFER_BYTES / 8);
@@ -48,9 +53,14 @@ export class StreamWriter {
   #isClosed = false;
 
   /** The head of the response must have left. */
-  constructor(socket: Socket, encoder: Encoder, events: StreamWriterEvents) {
+  constructor(
+    socket: Socket,
+    { encoder, timeoutMs }: StreamWriterOptions,
+    events: StreamWriterEvents,
+  ) {
     this.#socket = socket;
     this.#encoder = encoder;
+    this.#timeoutMs = timeoutMs;
     this.#events = events;
     this.#out.length = CHUNK_HEAD_BYTES;
     socket.on("drain", this.#onDrain);
@@ -86,7 +96,7 @@ export class StreamWriter {
     if (this.#blockedSince === undefined) {
       this.#encoder.heartbeat(this.#out);
       this.flush();
-    } else if (now - this.#blockedSince >= WRITE_TIMEOUT_MS) this.#lose("i/o timeout");
+    } else if (now - this.#blockedSince >= this.#timeoutMs) this.#lose("i/o timeout");
   }
 
   /** Another connection takes its place, or the peer is not wanted any more. */

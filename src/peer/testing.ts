@@ -36,6 +36,8 @@ export function transportOptions(
     minClusterVersion: "3.0.0",
     dialTimeoutMs: 2000,
     requestTimeoutMs: 7000,
+    readTimeoutMs: 5000,
+    writeTimeoutMs: 5000,
     lines: new KeptLines(),
     onRemoved: () => {},
     ...more,

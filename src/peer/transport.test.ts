@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Server } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { after, test } from "node:test";
 import type { SnapshotSink } from "../member/index.ts";
 import { type Failure, fail, MESSAGE_TYPE, type Message } from "../proto/index.ts";
+import type { TransportOptions } from "./local.ts";
 import { createPeerServer } from "./server.ts";
 import { STREAM_BYTES_MAX } from "./stream-writer.ts";
 import { FakeInbox, KeptLines, messageOf, transportOptions } from "./testing.ts";
@@ -28,7 +29,11 @@ after(async () => {
   await Promise.all(nodes.map(stop));
 });
 
-async function start(id: bigint, clusterId = CLUSTER): Promise<Node> {
+async function start(
+  id: bigint,
+  clusterId = CLUSTER,
+  times: Partial<TransportOptions> = {},
+): Promise<Node> {
   const ready = Promise.withResolvers<Transport>();
   const server = createPeerServer(ready.promise);
   server.listen(0, "127.0.0.1");
@@ -38,7 +43,7 @@ async function start(id: bigint, clusterId = CLUSTER): Promise<Node> {
   const lines = new KeptLines();
   const removals: string[] = [];
   const onRemoved = (reason: string) => removals.push(reason);
-  const transport = new Transport(transportOptions([url], { lines, onRemoved }), inbox);
+  const transport = new Transport(transportOptions([url], { lines, onRemoved, ...times }), inbox);
   ready.resolve(transport);
   const node = { id, inbox, lines, removals, transport, server, url };
   nodes.push(node);
@@ -140,17 +145,53 @@ test("members of another cluster hear nothing of each other", async () => {
   assert.equal(a.transport.activeSince(b.id), undefined);
 });
 
+test("who is silent, or does not read, is given up after the times that were asked for", async () => {
+  const a = await start(0xan, CLUSTER, { readTimeoutMs: 200, writeTimeoutMs: 300 });
+  // It answers streams, and then says nothing; and it begins a message that it does not end.
+  const silent = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.write(
+      "HTTP/1.1 200 OK\r\nX-Server-Version: 3.7.3\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+  });
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const begun = performance.now();
+  a.transport.setPeer(0xbn, [`http://127.0.0.1:${(silent.address() as AddressInfo).port}`]);
+  await until(() => a.lines.kept.some((line) => /^lost TCP .*i\/o timeout/.test(line)));
+  assert.ok(performance.now() - begun < 2000, "the default has nothing to do with it");
+  const socket = connectTo(a);
+  socket.write(`POST /raft HTTP/1.1\r\n${FIELDS.join("\r\n")}\r\nContent-Length: 9\r\n\r\nhalf`);
+  await once(socket, "data");
+  assert.ok(a.lines.kept.some((line) => /^failed to read Raft message.*i\/o timeout/.test(line)));
+  assert.ok(performance.now() - begun < 2000, "the default has nothing to do with it");
+  const reader = connectTo(a);
+  reader.write(`GET /raft/stream/msgapp/b HTTP/1.1\r\n${FIELDS.join("\r\n")}\r\n\r\n`);
+  await once(reader, "readable");
+  const entries = [{ ...ENTRY, data: new Uint8Array(8 * 1024 * 1024) }];
+  a.transport.send([messageOf({ type: MESSAGE_TYPE.app, from: a.id, to: 0xbn, entries })]);
+  await until(() => a.lines.kept.some((line) => /^lost TCP .*stream-writer/.test(line)));
+  assert.ok(performance.now() - begun < 4500, "the default has nothing to do with it");
+  for (const end of [socket, reader]) end.destroy();
+  silent.close();
+});
+
+const connectTo = ({ server }: Node): Socket =>
+  connect((server.address() as AddressInfo).port, "127.0.0.1");
+
+/** Of a request to `a`. */
+const FIELDS = [
+  ["Host: a", "X-Server-Version: 3.7.3", "X-Min-Cluster-Version: 3.0.0"],
+  [`X-Etcd-Cluster-ID: ${CLUSTER.toString(16)}`, "X-Raft-To: a"],
+].flat();
+
 test("messages for a peer that does not read are dropped and reported at the bound", async () => {
   const a = await start(0xan);
   const b = await start(0xbn);
   // The peer's address is nobody's; it opens a stream and reads nothing of it.
   a.transport.setPeer(b.id, ["http://127.0.0.1:1"]);
-  const socket = connect((a.server.address() as AddressInfo).port, "127.0.0.1");
-  const fields = [
-    ["Host: a", "X-Server-Version: 3.7.3", "X-Min-Cluster-Version: 3.0.0"],
-    [`X-Etcd-Cluster-ID: ${CLUSTER.toString(16)}`, `X-Raft-To: ${a.id.toString(16)}`],
-  ].flat();
-  socket.write(`GET /raft/stream/msgapp/b HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n`);
+  const socket = connectTo(a);
+  socket.write(`GET /raft/stream/msgapp/b HTTP/1.1\r\n${FIELDS.join("\r\n")}\r\n\r\n`);
   await once(socket, "readable");
   const data = new Uint8Array(1024 * 1024);
   const before = a.inbox.unreachable.length;

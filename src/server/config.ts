@@ -24,6 +24,8 @@ export interface Config {
   readonly listenPeerUrls: readonly URL[];
   readonly listenMetricsUrls: readonly URL[];
   readonly peerTls: TlsSettings;
+  /** How long reading from a peer, and writing to one, may make no progress. */
+  readonly peerTimes: { readonly readTimeoutMs: number; readonly writeTimeoutMs: number };
   readonly advertiseClientUrls: readonly string[];
   readonly advertisePeerUrls: readonly string[];
   /** Members to begin with, for a directory that is new. */
@@ -127,6 +129,10 @@ export function makeConfig(
 ): Config {
   const settings = new Settings(flags);
   const featureGates = parseFeatures(settings.text("feature-gates"));
+  const peerTimes = {
+    readTimeoutMs: peerTimeoutMs(settings, "raft-read-timeout", say),
+    writeTimeoutMs: peerTimeoutMs(settings, "raft-write-timeout", say),
+  };
   checkSettings(settings, featureGates, say);
   const name = settings.text("name");
   const tell = { say, defaultHost };
@@ -144,6 +150,7 @@ export function makeConfig(
     listenPeerUrls: listenUrls(settings, "listen-peer-urls"),
     listenMetricsUrls: listenUrls(settings, "listen-metrics-urls"),
     peerTls: peerTls(settings),
+    peerTimes,
     advertiseClientUrls: advertised(settings, CLIENT_URLS, tell),
     advertisePeerUrls,
     initialCluster: initialCluster(settings, name, advertisePeerUrls),
@@ -181,6 +188,19 @@ function peerTls(settings: Settings): TlsSettings {
     minVersion: settings.text("tls-min-version") === "TLS1.3" ? "TLSv1.3" : "TLSv1.2",
     maxVersion: most === "" ? undefined : most === "TLS1.3" ? "TLSv1.3" : "TLSv1.2",
   };
+}
+
+/** Others count on a sign of life within the shortest time that there is. */
+function peerTimeoutMs(
+  settings: Settings,
+  name: "raft-read-timeout" | "raft-write-timeout",
+  say: Say,
+): number {
+  const least = FLAGS[name].default;
+  const [ms, msMin] = [settings.ms(name), parseDurationMs(least)];
+  if (ms >= msMin) return ms;
+  say({ level: "info", message: `${name} increased to minimum value: ${least}` });
+  return msMin;
 }
 
 function discovery(settings: Settings): Discovery | undefined {

@@ -96,8 +96,8 @@ export const FLAGS = {
   "socket-reuse-port": warned("bool", false, "let several processes share a port"),
   "socket-reuse-address": idle("bool", false, "bind to an address in TIME_WAIT (always so)"),
   "enable-grpc-gateway": flag("bool", true, "serve the JSON API under /v3/"),
-  "raft-read-timeout": idle("duration", "5s", "read timeout between members"),
-  "raft-write-timeout": idle("duration", "5s", "write timeout between members"),
+  "raft-read-timeout": flag("duration", "5s", "read timeout between members"),
+  "raft-write-timeout": flag("duration", "5s", "write timeout between members"),
   "feature-gates": flag("gates", "", "name=true|false pairs"),
 
   // Clustering

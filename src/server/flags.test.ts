@@ -176,6 +176,15 @@ test("values are read as Go reads them", () => {
   assert.deepEqual(config("--listen-metrics-urls=").listenMetricsUrls, []);
 });
 
+test("members wait for each other as long as they are asked to, but 5 seconds at least", () => {
+  const said: string[] = [];
+  const say = ({ message }: Note) => said.push(message);
+  const flags = ["--name=m", "--raft-read-timeout=7s", "--raft-write-timeout=4s"];
+  const { peerTimes } = makeConfig(parseFlags(flags, {}), { say });
+  assert.deepEqual(peerTimes, { readTimeoutMs: 7000, writeTimeoutMs: 5000 });
+  assert.equal(said[0], "raft-write-timeout increased to minimum value: 5s");
+});
+
 test("a member that listens on all addresses tells others the machine's own", () => {
   const defaultHost = () => "10.0.0.7";
   const flags = ["--name=m", "--listen-peer-urls=http://0.0.0.0:77"];

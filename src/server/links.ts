@@ -26,7 +26,9 @@ export class Links {
     this.#config = config;
     this.#logger = logger;
     this.#identity = new TlsIdentity(config.peerTls);
-    this.#port = new PeerPort(config.listenPeerUrls, logger, this.#identity);
+    const { readTimeoutMs } = config.peerTimes;
+    const options = { identity: this.#identity, readTimeoutMs };
+    this.#port = new PeerPort(config.listenPeerUrls, logger, options);
   }
 
   /** Opens the ports, where requests wait for `serve`. Rejects when an address cannot be had. */
@@ -59,13 +61,14 @@ export class Links {
 
   /** Makes the network of the member behind the inbox. */
   readonly connect = (inbox: PeerInbox): Transport => {
-    const { advertisePeerUrls, electionMs } = this.#config;
+    const { advertisePeerUrls, electionMs, peerTimes } = this.#config;
     const options = {
       peerUrls: advertisePeerUrls,
       version: SERVER_VERSION,
       minClusterVersion: MIN_CLUSTER_VERSION,
       dialTimeoutMs: DIAL_MS + electionMs,
       requestTimeoutMs: REQUEST_MS + 2 * electionMs,
+      ...peerTimes,
       identity: this.#identity,
       lines: this.#logger,
       onRemoved: this.remove,

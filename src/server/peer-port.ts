@@ -3,8 +3,14 @@ import { Listener, type ListenerOptions, parseAddress, type TlsIdentity } from "
 import type { Logger } from "../observe/index.ts";
 import { createPeerServer, type Transport } from "../peer/index.ts";
 
-/** From accepting a connection to the head of a request (etcd: `ConnReadTimeout`). */
-const HEAD_TIMEOUT_MS = 5000;
+export interface PeerPortOptions {
+  /** For URLs of TLS. */
+  readonly identity?: TlsIdentity;
+  /** From accepting a connection to the head of a request, and to the next (`ConnReadTimeout`). */
+  readonly readTimeoutMs?: number;
+}
+
+const READ_TIMEOUT_MS = 5000;
 
 const PLAIN = "scheme is HTTP while key and cert files are present; ignoring key and cert files";
 
@@ -18,16 +24,18 @@ const NO_HTTP2 = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Lengt
 export class PeerPort {
   readonly #logger: Logger;
   readonly #identity: TlsIdentity | undefined;
+  readonly #readTimeoutMs: number;
   readonly #urls: readonly URL[];
   readonly #listeners: Listener[] = [];
   readonly #transport = Promise.withResolvers<Transport>();
   readonly #unborn = Promise.withResolvers<void>();
   #server: HttpServer | undefined;
 
-  constructor(urls: readonly URL[], logger: Logger, identity?: TlsIdentity) {
+  constructor(urls: readonly URL[], logger: Logger, options: PeerPortOptions = {}) {
     this.#urls = urls;
     this.#logger = logger;
-    this.#identity = identity;
+    this.#identity = options.identity;
+    this.#readTimeoutMs = options.readTimeoutMs ?? READ_TIMEOUT_MS;
   }
 
   /** Rejects when an address cannot be had. */
@@ -40,9 +48,8 @@ export class PeerPort {
       }
       const listener = new Listener({
         onHttp2: (socket) => socket.end(NO_HTTP2),
-        http1: () =>
-          (this.#server ??= createPeerServer(this.#transport.promise, this.#unborn.promise)),
-        headTimeoutMs: HEAD_TIMEOUT_MS,
+        http1: () => (this.#server ??= this.#newServer()),
+        headTimeoutMs: this.#readTimeoutMs,
         ...(secure === undefined ? {} : { secure }),
         onError: (error) => {
           const fields = { error: error.message };
@@ -52,6 +59,11 @@ export class PeerPort {
       await listener.listen(address);
       this.#listeners.push(listener);
     }
+  }
+
+  #newServer(): HttpServer {
+    const { promise: unborn } = this.#unborn;
+    return createPeerServer(this.#transport.promise, unborn, this.#readTimeoutMs);
   }
 
   /** The member is not in a cluster yet: until it serves, it cannot tell who is. */

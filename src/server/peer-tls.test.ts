@@ -54,7 +54,7 @@ function settings(who: "peer" | "other" | "far" | "", more: Partial<TlsSettings>
 /** A member that shows a certificate; its URL. */
 async function listen(tls: TlsSettings): Promise<string> {
   const url = `https://127.0.0.1:${await freePort()}`;
-  const port = new PeerPort([new URL(url)], logger, new TlsIdentity(tls));
+  const port = new PeerPort([new URL(url)], logger, { identity: new TlsIdentity(tls) });
   await port.listen();
   ports.push(port);
   const inbox = new FakeInbox({ memberId: 0xan, clusterId: 0xcn });
