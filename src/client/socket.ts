@@ -1,21 +1,9 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
 import { errnoWord } from "../base/index.ts";
+import { tlsText } from "../net/index.ts";
 import type { Address } from "./endpoint.ts";
 import type { ClientTls, Peer } from "./transport.ts";
-
-const UNKNOWN_AUTHORITY = "x509: certificate signed by unknown authority";
-
-/** How Go words the refusal of a certificate. */
-const CERTIFICATE_TEXTS: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY,
-  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY,
-  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
-  CERT_HAS_EXPIRED: "x509: certificate has expired or is not yet valid",
-  CERT_NOT_YET_VALID: "x509: certificate has expired or is not yet valid",
-};
 
 /** Connects to a server. Rejects with an error whose message is the reason in grpc-go's words. */
 export async function openSocket(
@@ -48,13 +36,7 @@ async function secured(raw: Socket, address: Address, tls: ClientTls): Promise<S
 }
 
 function handshakeError(error: NodeJS.ErrnoException): Error {
-  const certificate = CERTIFICATE_TEXTS[error.code ?? ""];
-  let why = error.message;
-  if (why.startsWith("Client network socket disconnected")) why = "EOF";
-  if (certificate !== undefined) why = `tls: failed to verify certificate: ${certificate}`;
-  if (why.includes("wrong version number")) {
-    why = "tls: first record does not look like a TLS handshake";
-  }
+  const why = tlsText(error) ?? error.message;
   return new Error(`transport: authentication handshake failed: ${why}`);
 }
 

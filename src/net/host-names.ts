@@ -4,30 +4,42 @@ import { checkServerIdentity, type PeerCertificate } from "node:tls";
 
 // What names a certificate vouches for, by Go's rules: only its subject alternative names count.
 
-interface Names {
+export interface CertificateNames {
   readonly dns: readonly string[];
-  readonly hasAddresses: boolean;
+  readonly addresses: readonly string[];
 }
 
-function namesOf({ subjectaltname }: PeerCertificate): Names {
+export function namesOf({ subjectaltname }: PeerCertificate): CertificateNames {
   const names = (subjectaltname ?? "").split(", ");
-  return {
-    dns: names.filter((name) => name.startsWith("DNS:")).map((name) => name.slice(4)),
-    hasAddresses: names.some((name) => name.startsWith("IP Address:")),
-  };
+  const after = (prefix: string) =>
+    names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  return { dns: after("DNS:"), addresses: after("IP Address:").map(shortAddress) };
+}
+
+/** OpenSSL writes addresses of IPv6 in full, and large. */
+function shortAddress(address: string): string {
+  return isIP(address) === 6 ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
 }
 
 /** Why a certificate is not one of the host, a name or an address; undefined: it is. */
 export function hostProblem(host: string, certificate: PeerCertificate): Error | undefined {
-  const { dns, hasAddresses } = namesOf(certificate);
-  if (isIP(host) === 0 && dns.length === 0) {
-    // Node would look at the common name.
-    const why = hasAddresses
-      ? "certificate is not valid for any names, but wanted to match"
-      : "certificate relies on legacy Common Name field, use SANs instead:";
-    return new Error(`tls: ${why} ${host}`);
+  const { dns, addresses } = namesOf(certificate);
+  const isAddress = isIP(host) !== 0;
+  // Of one without names Node would look at the common name.
+  if (!isAddress && dns.length === 0) return new Error(namelessText(host, certificate));
+  if (checkServerIdentity(host, certificate) === undefined) return undefined;
+  if (isAddress && addresses.length === 0) {
+    const why = "because it doesn't contain any IP SANs";
+    return new Error(`x509: cannot validate certificate for ${host} ${why}`);
   }
-  return checkServerIdentity(host, certificate);
+  const valid = (isAddress ? addresses : dns).join(", ");
+  return new Error(`x509: certificate is valid for ${valid}, not ${host}`);
+}
+
+function namelessText(host: string, { subject, subjectaltname }: PeerCertificate): string {
+  return subjectaltname === undefined && subject?.CN === host
+    ? "x509: certificate relies on legacy Common Name field, use SANs instead"
+    : `x509: certificate is not valid for any names, but wanted to match ${host}`;
 }
 
 /**
@@ -38,8 +50,8 @@ export async function clientProblem(
   address: string,
   certificate: PeerCertificate,
 ): Promise<Error | undefined> {
-  const { dns, hasAddresses } = namesOf(certificate);
-  if (hasAddresses) {
+  const { dns, addresses } = namesOf(certificate);
+  if (addresses.length > 0) {
     const problem = hostProblem(address, certificate);
     if (problem === undefined || dns.length === 0) return problem;
   }

@@ -157,7 +157,8 @@ export class Listener {
     const now = performance.now();
     for (const [socket, deadline] of this.#pending) {
       if (deadline > now) return;
-      socket.destroy();
+      // Whoever wraps connections has to say why one came to nothing.
+      socket.destroy(this.#options.secure === undefined ? undefined : new Error("i/o timeout"));
     }
   }
 }

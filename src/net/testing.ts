@@ -1,6 +1,7 @@
 /**
  * Certificates for tests, valid until 2036: `peer`, `other` and `far` were signed by one authority;
- * `other` has another common name and was revoked, `far` is for another address.
+ * `other` has another common name and was revoked, `far` is for another address. `stranger` signed
+ * itself, and `server`, which is good for servers only.
  */
 export const CERTIFICATES = {
   "ca.crt": pem(
@@ -60,6 +61,39 @@ export const CERTIFICATES = {
     "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjDBAlU5c91Pm6DlmavlEm8OrR3JkYmWd" +
       "hD63o9Hdh4ehRANCAAQAzIbq5FLDBsBZFLxEG/4Q6OU6+YkOi2nAMjNNMI/Oj/HVD91KP3tfo5G8NxWf" +
       "rcBAi05cTvqspKDJYx6x5E/X",
+  ),
+  "stranger.crt": pem(
+    "CERTIFICATE",
+    "MIIBujCCAV+gAwIBAgIUHcK7yyL1ymjGyqrbEwNlKYeCSMwwCgYIKoZIzj0EAwIwGTEXMBUGA1UEAwwO" +
+      "c3RyYW5nZXIucXVvcmQwHhcNMjYxMTI3MDYzMzAxWhcNMzYxMTIzMDYzMzAxWjAZMRcwFQYDVQQDDA5z" +
+      "dHJhbmdlci5xdW9yZDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABISiyl4u6g1vJ2SgYOq1f2rv/ivj" +
+      "Q71t5NvD/BjwiItbab0bVQkqWLwPL3j1WtovzxSepmptjVb56Y6/JtAk+bCjgYQwgYEwHQYDVR0OBBYE" +
+      "FN9YBcVV1+aN0FGIQb17Jui/OwkKMB8GA1UdIwQYMBaAFN9YBcVV1+aN0FGIQb17Jui/OwkKMA8GA1Ud" +
+      "EwEB/wQFMAMBAf8wDwYDVR0RBAgwBocEfwAAATAdBgNVHSUEFjAUBggrBgEFBQcDAQYIKwYBBQUHAwIw" +
+      "CgYIKoZIzj0EAwIDSQAwRgIhAI8a8G4I55uYzkrbZVVJf0NQHgUz7I105tYTYCJOjJycAiEAv0zfL7Rp" +
+      "iOEY9DkEx2TD9ZJ8nbDq8+KxA8ttdu0azJk=",
+  ),
+  "stranger.key": pem(
+    "PRIVATE KEY",
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgpnooT80+C5oZ6DCG9R5P5ygm5yIaCoNA" +
+      "9TPXH2yngTWhRANCAASEospeLuoNbydkoGDqtX9q7/4r40O9beTbw/wY8IiLW2m9G1UJKli8Dy949Vra" +
+      "L88UnqZqbY1W+emOvybQJPmw",
+  ),
+  "server.crt": pem(
+    "CERTIFICATE",
+    "MIIBmzCCAUCgAwIBAgIUI5cuAH4lku6mzjLf7WEZbgDow1gwCgYIKoZIzj0EAwIwGTEXMBUGA1UEAwwO" +
+      "c3RyYW5nZXIucXVvcmQwHhcNMjYxMTI3MDYzMzAxWhcNMzYxMTIzMDYzMzAxWjAXMRUwEwYDVQQDDAxz" +
+      "ZXJ2ZXIucXVvcmQwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQz/tkBeugcWv1sR+7szVU0JOgyIbbN" +
+      "+yDF0QuviTE5KfzIZkE/JfTNvhIhGRqPr9uDmrYgfAh8jMNMYzlTe3Njo2gwZjATBgNVHSUEDDAKBggr" +
+      "BgEFBQcDATAPBgNVHREECDAGhwR/AAABMB0GA1UdDgQWBBT72uxaBvrXD0n/k0hqWWqgCwoTbTAfBgNV" +
+      "HSMEGDAWgBTfWAXFVdfmjdBRiEG9eybovzsJCjAKBggqhkjOPQQDAgNJADBGAiEA4bf7Xkp/MNEJqbFj" +
+      "jITok/x6dZ5yFAvpggtehEWUXv8CIQC91whE4KNQAqb+987AQr86J7nCpQS3CUSN7cCSclO9YA==",
+  ),
+  "server.key": pem(
+    "PRIVATE KEY",
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgbMf4/GvxHQepg59/6o5Yfvp8LqwGZXKa" +
+      "8UEkb5M45M2hRANCAAQz/tkBeugcWv1sR+7szVU0JOgyIbbN+yDF0QuviTE5KfzIZkE/JfTNvhIhGRqP" +
+      "r9uDmrYgfAh8jMNMYzlTe3Nj",
   ),
   "crl.der": Buffer.from(
     "MIHNMHUCAQEwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCY2EXDTI2MTEyNjE2MTc0NFoXDTM2MTEyMzE2" +

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import type { Socket } from "node:net";
 import {
   type ConnectionOptions,
   createSecureContext,
@@ -12,9 +13,10 @@ import {
   type TLSSocket,
 } from "node:tls";
 import { checkKeyPair, readAuthorities } from "./certificates.ts";
-import { clientProblem, hostProblem } from "./host-names.ts";
+import { type CertificateNames, clientProblem, hostProblem, namesOf } from "./host-names.ts";
 import type { ListenerOptions } from "./listener.ts";
 import { normalSerial, revokedSerials } from "./revocation.ts";
+import { notVerified, tlsText, verifyText } from "./tls-text.ts";
 
 /** Files and rules of TLS between members (etcd: `transport.TLSInfo`); an empty text is no file. */
 export interface TlsSettings {
@@ -40,8 +42,12 @@ export interface TlsSettings {
 /** What the rejection of a connection is told with. */
 export interface Rejection {
   readonly address: string;
-  readonly error: Error;
-  readonly certificate: PeerCertificate | undefined;
+  /** Whom the client wanted, as far as it said so. */
+  readonly serverName: string;
+  /** Of the client's certificate, when that is good, but not for here. */
+  readonly names: CertificateNames | undefined;
+  /** In Go's words. `EOF`: it went away without a word, as those do that only look for ports. */
+  readonly reason: string;
 }
 
 /** For a handshake (etcd: `tlsHandshakeTimeout`). */
@@ -97,10 +103,11 @@ export class TlsIdentity {
     const { trustedCaFile, clientCertAuth } = this.#settings;
     const asks = trustedCaFile !== "" || clientCertAuth;
     return (raw, admit) => {
-      const address = `${raw.remoteAddress}:${raw.remotePort}`;
-      const reject = (error: Error, certificate?: PeerCertificate): void => {
+      const address = addressOf(raw.remoteAddress, raw.remotePort);
+      const way = `read tcp ${addressOf(raw.localAddress, raw.localPort)}->${address}`;
+      const reject = (reason: string, socket?: TLSSocket, names?: CertificateNames): void => {
         raw.destroy();
-        onRejected({ address, error, certificate });
+        onRejected({ address, serverName: socket?.servername || "", names, reason });
       };
       let server: Server;
       try {
@@ -108,15 +115,17 @@ export class TlsIdentity {
         const handshake = { requestCert: asks, rejectUnauthorized: asks };
         server = createServer({ ...options, ...handshake, handshakeTimeout: HANDSHAKE_MS });
       } catch (error) {
-        reject(error as Error);
+        reject((error as Error).message);
         return;
       }
-      server.on("tlsClientError", (error) => reject(error));
+      server.on("tlsClientError", (error, socket) => {
+        reject(handshakeText(error, { socket, way, raw }), socket);
+      });
       server.on("secureConnection", (socket) => {
         socket.on("error", () => raw.destroy());
         void this.#refusal(socket, { asks }).then((error) => {
           if (error === undefined) admit(socket, "unknown");
-          else reject(error, socket.getPeerCertificate());
+          else reject(error.message, socket, namesOf(socket.getPeerCertificate()));
         });
       });
       server.emit("connection", raw);
@@ -144,8 +153,11 @@ export class TlsIdentity {
   client(): ConnectionOptions {
     return {
       secureContext: this.#shown.secure(),
-      checkServerIdentity: (host, certificate) =>
-        hostProblem(host, certificate) ?? (this.#isAllowed(certificate) ? undefined : NOT_ALLOWED),
+      checkServerIdentity: (host, certificate) => {
+        const problem = hostProblem(host, certificate);
+        if (problem !== undefined) return new Error(notVerified(problem.message));
+        return this.#isAllowed(certificate) ? undefined : NOT_ALLOWED;
+      },
     };
   }
 
@@ -158,6 +170,27 @@ export class TlsIdentity {
     const name: string | string[] | undefined = certificate.subject?.CN;
     return allowedNames.includes((Array.isArray(name) ? name.at(-1) : name) ?? "");
   }
+}
+
+/** Why a handshake came to nothing. */
+function handshakeText(
+  error: NodeJS.ErrnoException,
+  { socket, raw, way }: { socket: TLSSocket; raw: Socket; way: string },
+): string {
+  // A code, and not an error as Node's types have it: with it Node has ended the connection.
+  const verdict: unknown = socket.authorizationError;
+  if (typeof verdict === "string") return verifyText(verdict);
+  if (raw.errored instanceof Error && raw.errored.message === "i/o timeout") {
+    return `${way}: i/o timeout`;
+  }
+  if (error.code !== "ECONNRESET") return tlsText(error) ?? error.message;
+  if (error.message !== "socket hang up") return `${way}: read: connection reset by peer`;
+  return raw.bytesRead > 0 ? "unexpected EOF" : "EOF";
+}
+
+function addressOf(host: string | undefined, port: number | undefined): string {
+  if (host === undefined) return "@";
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 const NOT_ALLOWED = new Error("client certificate authentication failed");

@@ -1,4 +1,10 @@
-import type { IpcNetConnectOpts, OnReadOpts, Socket, TcpNetConnectOpts } from "node:net";
+import {
+  type IpcNetConnectOpts,
+  isIP,
+  type OnReadOpts,
+  type Socket,
+  type TcpNetConnectOpts,
+} from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { parseAddress, type TlsIdentity } from "../net/index.ts";
 
@@ -37,7 +43,13 @@ export function open(
     return process.getBuiltinModule("node:net").connect({ ...connect, ...options, noDelay: true });
   }
   const tls = process.getBuiltinModule("node:tls");
-  const secured = { ...connect, ...options, ...identity?.client() } as ConnectionOptions;
+  const secured = {
+    ...connect,
+    // A server is told by which of its names it was found.
+    ...("host" in connect && isIP(connect.host ?? "") === 0 && { servername: connect.host }),
+    ...options,
+    ...identity?.client(),
+  } as ConnectionOptions;
   return tls.connect(secured).setNoDelay(true);
 }
 

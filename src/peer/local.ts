@@ -1,5 +1,6 @@
 import { networkErrorText } from "../base/index.ts";
 import type { PeerInbox } from "../member/index.ts";
+import { tlsText } from "../net/index.ts";
 import type { Identity } from "./dial.ts";
 import type { EntryBlock } from "./encoders.ts";
 import type { Meters } from "./meters.ts";
@@ -129,5 +130,5 @@ export class PeerStatus {
 
 /** Why something failed; Go's words for what the network says. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? networkErrorText(error) : String(error);
+  return error instanceof Error ? (tlsText(error) ?? networkErrorText(error)) : String(error);
 }

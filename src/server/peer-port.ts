@@ -73,9 +73,14 @@ export class PeerPort {
 
   #secure(href: string): NonNullable<ListenerOptions["secure"]> {
     if (this.#identity === undefined) throw new Error(`no certificate for ${href}`);
-    return this.#identity.server(({ address, error }) => {
-      const fields = { "remote-addr": address, error: error.message };
-      this.#logger.warn("rejected connection on peer endpoint", fields);
+    return this.#identity.server(({ address, serverName, names, reason }) => {
+      const level = reason === "EOF" ? "debug" : "warn";
+      this.#logger[level]("rejected connection on peer endpoint", {
+        "remote-addr": address,
+        "server-name": serverName,
+        ...(names && { "ip-addresses": names.addresses, "dns-names": names.dns }),
+        error: reason,
+      });
     });
   }
 

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { connect as connectTls } from "node:tls";
 import { freePort } from "../../test/lib/processes.ts";
 import { TlsIdentity, type TlsSettings } from "../net/index.ts";
 import { CERTIFICATES, REVOKED_SERIAL } from "../net/testing.ts";
@@ -33,7 +36,10 @@ after(async () => {
 
 const file = (name: keyof typeof CERTIFICATES): string => join(folder, name);
 
-function settings(who: "peer" | "other" | "far" | "", more: Partial<TlsSettings> = {}) {
+function settings(
+  who: "peer" | "other" | "far" | "stranger" | "server" | "",
+  more: Partial<TlsSettings> = {},
+) {
   return {
     certFile: who === "" ? "" : file(`${who}.crt`),
     keyFile: who === "" ? "" : file(`${who}.key`),
@@ -54,7 +60,8 @@ function settings(who: "peer" | "other" | "far" | "", more: Partial<TlsSettings>
 /** A member that shows a certificate; its URL. */
 async function listen(tls: TlsSettings): Promise<string> {
   const url = `https://127.0.0.1:${await freePort()}`;
-  const port = new PeerPort([new URL(url)], logger, { identity: new TlsIdentity(tls) });
+  const identity = new TlsIdentity(tls);
+  const port = new PeerPort([new URL(url)], logger, { identity, readTimeoutMs: 1000 });
   await port.listen();
   ports.push(port);
   const inbox = new FakeInbox({ memberId: 0xan, clusterId: 0xcn });
@@ -84,6 +91,120 @@ test("who shows no certificate, or one for another place, is not let in", async 
   assert.match(lines.at(-1)!, /rejected connection on peer endpoint.*10\.9\.9\.9/);
   const anywhere = await listen(settings("peer", { skipsClientHosts: true }));
   assert.equal(await ask(anywhere, settings("far")), "3.7.3");
+});
+
+const UNKNOWN = "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+
+/** What the log said last, without the client's port. */
+const told = (): object => {
+  const { msg, level, error, ...more } = JSON.parse(lines.at(-1)!);
+  assert.equal(msg, "rejected connection on peer endpoint");
+  assert.match(more["remote-addr"], /^127\.0\.0\.1:\d+$/);
+  const names = { ips: more["ip-addresses"], dns: more["dns-names"] };
+  return [level, error, more["server-name"], ...(names.ips === undefined ? [] : [names])];
+};
+
+// Each as etcd 3.7.3 words it.
+test("whoever is not let in is told of with the reason, and is answered nothing", async () => {
+  const cases: readonly (readonly [
+    who: "" | "far" | "stranger" | "server",
+    there: Partial<TlsSettings>,
+    told: readonly unknown[],
+  ])[] = [
+    ["", {}, ["warn", "tls: client didn't provide a certificate", ""]],
+    ["stranger", {}, ["warn", UNKNOWN, ""]],
+    [
+      "server",
+      { trustedCaFile: file("stranger.crt") },
+      [
+        "warn",
+        "tls: failed to verify certificate: x509: certificate specifies an incompatible key usage",
+        "",
+      ],
+    ],
+    [
+      "far",
+      {},
+      [
+        "warn",
+        "x509: certificate is valid for 10.9.9.9, not 127.0.0.1",
+        "",
+        { ips: ["10.9.9.9"], dns: [] },
+      ],
+    ],
+  ];
+  for (const versions of [
+    ["TLSv1.2", "TLSv1.2"],
+    ["TLSv1.3", "TLSv1.3"],
+  ] as const) {
+    for (const [who, there, expected] of cases) {
+      const url = await listen(settings("peer", there));
+      const [minVersion, maxVersion] = versions;
+      assert.equal(await raw(url, who, { minVersion, maxVersion }), "", `${who} ${minVersion}`);
+      assert.deepEqual(told(), expected);
+    }
+  }
+});
+
+/** What comes back to a client that takes any server and does not look at what it is told. */
+function raw(url: string, who: Parameters<typeof settings>[0], more: object): Promise<string> {
+  const { port } = new URL(url);
+  const { certFile, keyFile } = settings(who);
+  const shown = who === "" ? {} : { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+  const to = { host: "127.0.0.1", port: Number(port), rejectUnauthorized: false };
+  return new Promise((resolve) => {
+    let received = "";
+    const socket = connectTls({ ...to, ...shown, ...more });
+    socket.write("GET /version HTTP/1.1\r\nHost: a\r\n\r\n");
+    socket.on("data", (bytes) => (received += String(bytes)));
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(received));
+  });
+}
+
+test("what is no TLS is told, but not a port that is only looked for", async () => {
+  const { port } = new URL(await listen(settings("peer")));
+  const say = async (bytes: string, how: "end" | "resetAndDestroy"): Promise<void> => {
+    const socket = connect(Number(port), "127.0.0.1");
+    await once(socket, "connect");
+    if (bytes !== "") socket.write(bytes);
+    await new Promise((done) => setTimeout(done, 20));
+    socket.resume();
+    socket.on("error", () => {});
+    socket[how]();
+    if (!socket.closed) await once(socket, "close");
+    await new Promise((done) => setTimeout(done, 20));
+  };
+  const first = "tls: first record does not look like a TLS handshake";
+  await say("GET / HTTP/1.1\r\n\r\n", "end");
+  assert.deepEqual(told(), ["warn", first, ""]);
+  await say("nothing of that kind", "end");
+  assert.deepEqual(told(), ["warn", first, ""]);
+  await say("\x16\x03\x01", "end");
+  assert.deepEqual(told(), ["warn", "unexpected EOF", ""]);
+  await say("", "resetAndDestroy");
+  assert.match(
+    lines.at(-1)!,
+    /read tcp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: read: connection reset/,
+  );
+  const mute = connect(Number(port), "127.0.0.1").resume();
+  await once(mute, "close");
+  assert.match(lines.at(-1)!, /read tcp 127\.0\.0\.1:\d+->127\.0\.0\.1:\d+: i\/o timeout/);
+  const before = lines.length;
+  await say("", "end");
+  assert.equal(lines.length, before, "it is for debugging only");
+});
+
+test("a member that dials says in etcd's words why it does not trust the other", async () => {
+  assert.equal(await ask(await listen(settings("stranger")), settings("peer")), UNKNOWN);
+  const plain = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  plain.listen(0, "127.0.0.1");
+  await once(plain, "listening");
+  const url = `https://127.0.0.1:${(plain.address() as AddressInfo).port}`;
+  const first = "tls: first record does not look like a TLS handshake";
+  const heard = await ask(url, settings("peer"));
+  plain.close();
+  assert.equal(heard, first);
 });
 
 test("who trusts a file without certificates trusts nobody", async () => {
@@ -117,7 +238,10 @@ test("a revoked certificate is not let in", async () => {
 
 test("a member at another address than its certificate says is not trusted", async () => {
   const url = await listen(settings("far"));
-  assert.match(await ask(url, settings("peer")), /IP: 127\.0\.0\.1 is not in the cert/);
+  assert.match(
+    await ask(url, settings("peer")),
+    /^tls: failed to verify certificate: x509: certificate is valid for 10\.9\.9\.9, not 127\.0\.0\.1$/,
+  );
 });
 
 test("certificates that are missing are told when the member starts", async () => {
