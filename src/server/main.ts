@@ -72,8 +72,10 @@ async function main(argv: readonly string[]): Promise<void> {
   };
   const running = await serve(config, logger, die).catch(failed);
   stopOnSignals(() => running.stop(), die);
-  void running.removed.then(() => endRemoved(running, die));
+  let wasReady = false;
+  void running.removed.then(() => endRemoved(running, { wasReady }, die));
   await running.ready.catch(failed);
+  wasReady = true;
   notifySystemd(logger);
   setTimeout(flushCompileCache, COMPILE_CACHE_MS).unref();
 }
@@ -152,12 +154,23 @@ function stopOnSignals(stop: () => Promise<void>, die: (error: unknown) => never
   process.on("SIGINT", onSignal);
 }
 
-/** A member that was removed ends well, and says what is left to do, as etcd's does. */
-function endRemoved(running: Running, die: (error: unknown) => never): void {
+/**
+ * A member that was removed says what is left to do, and ends well. One that was started after its
+ * removal never served anybody, and that is a failure: so does etcd end (mostly, by a race of its).
+ */
+function endRemoved(
+  running: Running,
+  { wasReady }: { readonly wasReady: boolean },
+  die: (error: unknown) => never,
+): void {
   logger.warn("server error", { error: REMOVED });
   logger.warn("data-dir used by this member must be removed");
   setTimeout(() => die(new Error("the stop took too long")), STOP_MS_MAX).unref();
-  running.stop().then(() => process.exit(0), die);
+  running.stop().then(() => {
+    if (wasReady) process.exit(0);
+    logger.fatal("listener failed", { error: "server is stopping" });
+    process.exit(1);
+  }, die);
 }
 
 function endBy(signal: NodeJS.Signals): void {
