@@ -13,6 +13,7 @@ import {
   type TLSSocket,
 } from "node:tls";
 import { checkKeyPair, readAuthorities } from "./certificates.ts";
+import { ciphersOf } from "./cipher-suites.ts";
 import { type CertificateNames, clientProblem, hostProblem, namesOf } from "./host-names.ts";
 import type { ListenerOptions } from "./listener.ts";
 import { normalSerial, revokedSerials } from "./revocation.ts";
@@ -35,6 +36,8 @@ export interface TlsSettings {
   readonly allowedHosts: readonly string[];
   /** Clients may come from elsewhere than their certificates say. */
   readonly skipsClientHosts: boolean;
+  /** Suites of TLS 1.2, by Go's names; none of them: the usual ones. */
+  readonly cipherSuites: readonly string[];
   readonly minVersion: SecureVersion;
   readonly maxVersion: SecureVersion | undefined;
 }
@@ -78,6 +81,7 @@ export class TlsIdentity {
   check(): void {
     const { certFile, keyFile, clientCertFile, clientKeyFile } = this.#settings;
     const { allowedNames, allowedHosts } = this.#settings;
+    ciphersOf(this.#settings.cipherSuites);
     if (this.hasCertificate) readKeyPair(certFile, keyFile);
     if ((clientCertFile === "") !== (clientKeyFile === "")) {
       throw new Error(
@@ -228,10 +232,11 @@ class Context {
     const [certFile, keyFile] = [this.#certFile, this.#keyFile];
     const stamp = certFile === "" ? "" : [certFile, keyFile].map(stampOf).join();
     if (stamp === this.#stamp) return this.#options;
-    const { trustedCaFile, minVersion, maxVersion } = this.#settings;
+    const { trustedCaFile, cipherSuites, minVersion, maxVersion } = this.#settings;
     this.#options = {
       minVersion,
       ...(maxVersion === undefined ? {} : { maxVersion }),
+      ...(cipherSuites.length === 0 ? {} : { ciphers: ciphersOf(cipherSuites) }),
       ...(certFile === "" ? {} : readKeyPair(certFile, keyFile)),
       // A list without any trusts nobody: Node's own authorities are for those who give none.
       ...(trustedCaFile === "" ? {} : { ca: readAuthorities(readFile(trustedCaFile)) }),

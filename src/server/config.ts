@@ -185,6 +185,7 @@ function peerTls(settings: Settings): TlsSettings {
     allowedNames: settings.list("peer-cert-allowed-cn").filter((name) => name !== ""),
     allowedHosts: settings.list("peer-cert-allowed-hostname").filter((name) => name !== ""),
     skipsClientHosts: settings.isOn("peer-skip-client-san-verification"),
+    cipherSuites: cipherSuites(settings),
     minVersion: settings.text("tls-min-version") === "TLS1.3" ? "TLSv1.3" : "TLSv1.2",
     maxVersion: most === "" ? undefined : most === "TLS1.3" ? "TLSv1.3" : "TLSv1.2",
   };
@@ -201,6 +202,11 @@ function peerTimeoutMs(
   if (ms >= msMin) return ms;
   say({ level: "info", message: `${name} increased to minimum value: ${least}` });
   return msMin;
+}
+
+/** In the order that they were given in: the first that is unknown is told. */
+function cipherSuites(settings: Settings): string[] {
+  return settings.isSet("cipher-suites") ? settings.text("cipher-suites").split(",") : [];
 }
 
 function discovery(settings: Settings): Discovery | undefined {

@@ -36,7 +36,10 @@ export class Links {
     this.#checkIdentity();
     const { peerTls, listenPeerUrls } = this.#config;
     if (this.#identity.hasCertificate) {
-      this.#logger.info("starting with peer TLS", { "tls-info": tlsText(peerTls) });
+      this.#logger.info("starting with peer TLS", {
+        "tls-info": tlsText(peerTls),
+        "cipher-suites": peerTls.cipherSuites,
+      });
     }
     const secure = listenPeerUrls.find(({ protocol }) => /^(https|unixs):$/.test(protocol));
     if (secure !== undefined && !this.#identity.hasCertificate) {

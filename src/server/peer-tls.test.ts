@@ -51,6 +51,7 @@ function settings(
     allowedNames: [],
     allowedHosts: [],
     skipsClientHosts: false,
+    cipherSuites: [],
     minVersion: "TLSv1.2" as const,
     maxVersion: undefined,
     ...more,
@@ -244,6 +245,27 @@ test("a member at another address than its certificate says is not trusted", asy
   );
 });
 
+test("members that may choose their ciphers need one in common, but not for TLS 1.3", async () => {
+  const ours = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384";
+  const theirs = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305";
+  const with12 = (...cipherSuites: string[]) =>
+    settings("peer", { cipherSuites, maxVersion: "TLSv1.2" });
+  const url = await listen(with12(ours));
+  assert.equal(await ask(url, with12(theirs, ours)), "3.7.3");
+  assert.equal(await ask(url, with12()), "3.7.3");
+  assert.equal(await ask(url, with12(theirs)), "remote error: tls: handshake failure");
+  assert.deepEqual(told(), [
+    "warn",
+    "tls: no cipher suite supported by both client and server",
+    "",
+  ]);
+  const newer = await listen(settings("peer", { cipherSuites: [ours] }));
+  assert.equal(await ask(newer, settings("peer", { cipherSuites: [theirs] })), "3.7.3");
+  // Of those for TLS 1.3 alone none is for TLS 1.2.
+  const only13 = await listen(settings("peer", { cipherSuites: ["TLS_AES_128_GCM_SHA256"] }));
+  assert.notEqual(await ask(only13, with12(ours)), "3.7.3");
+});
+
 test("certificates that are missing are told when the member starts", async () => {
   const linked = (flags: readonly string[]) =>
     new Links(
@@ -263,6 +285,13 @@ test("certificates that are missing are told when the member starts", async () =
   await assert.rejects(linked([given[0]!, `--peer-key-file=${file("other.key")}`]).listen(), {
     message: "tls: private key does not match public key",
   });
+  for (const [text, first] of [
+    ["", ""],
+    ["TLS_RSA_WITH_RC4_128_SHA,x,y", "x"],
+  ] as const) {
+    const message = `unexpected TLS cipher suite "${first}"`;
+    await assert.rejects(linked([...given, `--cipher-suites=${text}`]).listen(), { message });
+  }
   const check = (more: Partial<TlsSettings>) => () =>
     new TlsIdentity(settings("peer", more)).check();
   assert.throws(check({ keyFile: "" }), /^Error: KeyFile and CertFile must both be present/);
