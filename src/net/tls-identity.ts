@@ -34,6 +34,8 @@ export interface TlsSettings {
   /** Common names, or hosts, of which the other side's certificate must have one. */
   readonly allowedNames: readonly string[];
   readonly allowedHosts: readonly string[];
+  /** Servers may show any certificate: what they say is private, but nobody knows who they are. */
+  readonly trustsAnybody: boolean;
   /** Clients may come from elsewhere than their certificates say. */
   readonly skipsClientHosts: boolean;
   /** Suites of TLS 1.2, by Go's names; none of them: the usual ones. */
@@ -157,6 +159,7 @@ export class TlsIdentity {
   client(): ConnectionOptions {
     return {
       secureContext: this.#shown.secure(),
+      rejectUnauthorized: !this.#settings.trustsAnybody,
       checkServerIdentity: (host, certificate) => {
         const problem = hostProblem(host, certificate);
         if (problem !== undefined) return new Error(notVerified(problem.message));

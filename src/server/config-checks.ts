@@ -40,6 +40,7 @@ export function checkSettings(settings: Settings, gates: Features, say: Say): vo
     say({ level: "warn", message, fields: { name: FLAGS.name.default } });
   }
   checkTls(settings);
+  checkAutoTls(settings);
   refuseUnsupported(settings);
 }
 
@@ -147,6 +148,24 @@ function checkTls(settings: Settings): void {
   if (least === "TLS1.3" && settings.text("cipher-suites") !== "") {
     throw new FlagError("cipher suites cannot be configured when only TLS1.3 is enabled");
   }
+}
+
+/** With a certificate of its own making a member lets in whoever comes: etcd does in silence. */
+function checkAutoTls(settings: Settings): void {
+  const hasCertificate = settings.text("peer-cert-file") + settings.text("peer-key-file") !== "";
+  if (!settings.isOn("peer-auto-tls") || hasCertificate) return;
+  const limits = [
+    "peer-client-cert-auth",
+    "peer-trusted-ca-file",
+    "peer-crl-file",
+    "peer-cert-allowed-cn",
+    "peer-cert-allowed-hostname",
+  ] as const;
+  const limit = limits.find((name) => settings.differs(name));
+  if (limit === undefined) return;
+  throw new FlagError(
+    `--${limit} has no meaning with --peer-auto-tls and cannot be ignored safely`,
+  );
 }
 
 /** What cannot be done yet, and must not be left out in silence. */

@@ -24,6 +24,8 @@ export interface Config {
   readonly listenPeerUrls: readonly URL[];
   readonly listenMetricsUrls: readonly URL[];
   readonly peerTls: TlsSettings;
+  /** A member without a certificate makes one, for so many years. */
+  readonly peerAutoTls: { readonly years: number } | undefined;
   /** How long reading from a peer, and writing to one, may make no progress. */
   readonly peerTimes: { readonly readTimeoutMs: number; readonly writeTimeoutMs: number };
   readonly advertiseClientUrls: readonly string[];
@@ -150,6 +152,9 @@ export function makeConfig(
     listenPeerUrls: listenUrls(settings, "listen-peer-urls"),
     listenMetricsUrls: listenUrls(settings, "listen-metrics-urls"),
     peerTls: peerTls(settings),
+    peerAutoTls: settings.isOn("peer-auto-tls")
+      ? { years: settings.number("self-signed-cert-validity") }
+      : undefined,
     peerTimes,
     advertiseClientUrls: advertised(settings, CLIENT_URLS, tell),
     advertisePeerUrls,
@@ -184,6 +189,7 @@ function peerTls(settings: Settings): TlsSettings {
     crlFile: settings.text("peer-crl-file"),
     allowedNames: settings.list("peer-cert-allowed-cn").filter((name) => name !== ""),
     allowedHosts: settings.list("peer-cert-allowed-hostname").filter((name) => name !== ""),
+    trustsAnybody: false,
     skipsClientHosts: settings.isOn("peer-skip-client-san-verification"),
     cipherSuites: cipherSuites(settings),
     minVersion: settings.text("tls-min-version") === "TLS1.3" ? "TLSv1.3" : "TLSv1.2",

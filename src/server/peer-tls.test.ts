@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ import { makeConfig } from "./config.ts";
 import { parseFlags } from "./flags.ts";
 import { Links } from "./links.ts";
 import { PeerPort } from "./peer-port.ts";
+import { peerTlsOf } from "./self-signed-peer.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "peer-tls-"));
 const ports: PeerPort[] = [];
@@ -50,6 +52,7 @@ function settings(
     crlFile: "",
     allowedNames: [],
     allowedHosts: [],
+    trustsAnybody: false,
     skipsClientHosts: false,
     cipherSuites: [],
     minVersion: "TLSv1.2" as const,
@@ -243,6 +246,38 @@ test("a member at another address than its certificate says is not trusted", asy
     await ask(url, settings("peer")),
     /^tls: failed to verify certificate: x509: certificate is valid for 10\.9\.9\.9, not 127\.0\.0\.1$/,
   );
+});
+
+test("members without certificates make their own, and then use those", async () => {
+  const at = async (dir: string, ...flags: readonly string[]): Promise<[string, TlsSettings]> => {
+    const url = `https://127.0.0.1:${await freePort()}`;
+    const all = ["--peer-auto-tls", `--data-dir=${dir}`, `--listen-peer-urls=${url}`, ...flags];
+    return [url, peerTlsOf(makeConfig(parseFlags(all, {})), logger)];
+  };
+  const dir = join(folder, "auto");
+  const [, first] = await at(dir, "--self-signed-cert-validity=3");
+  assert.equal(first.certFile, join(dir, "fixtures", "peer", "cert.pem"));
+  assert.equal(statSync(first.keyFile).mode & 0o777, 0o600);
+  const { validToDate, validFromDate } = new X509Certificate(readFileSync(first.certFile));
+  assert.equal(validToDate.getTime() - validFromDate.getTime(), 3 * 365 * 24 * 3600 * 1000);
+  const made = readFileSync(first.certFile, "latin1");
+  const [, second] = await at(dir);
+  assert.equal(readFileSync(second.certFile, "latin1"), made);
+  const [, other] = await at(join(folder, "auto-too"));
+  assert.equal(await ask(await listen(second), other), "3.7.3");
+  // Its own certificate makes nobody trust it who knows whom to trust.
+  assert.equal(await ask(await listen(other), settings("peer")), UNKNOWN);
+  const given = [`--peer-cert-file=${file("peer.crt")}`, `--peer-key-file=${file("peer.key")}`];
+  assert.equal((await at(dir, ...given))[1].certFile, file("peer.crt"));
+  await assert.rejects(at(dir, "--self-signed-cert-validity=0"), {
+    message: "failed to get peer self-signed certs",
+    fields: { error: "selfSignedCertValidity is invalid,it should be greater than 0" },
+  });
+  for (const limit of ["client-cert-auth", "trusted-ca-file=x", "cert-allowed-cn=x"]) {
+    const message = /^--peer-[a-z-]+ has no meaning with --peer-auto-tls and cannot be ignored/;
+    await assert.rejects(at(dir, `--peer-${limit}`), { message });
+    makeConfig(parseFlags(["--peer-auto-tls", ...given, `--peer-${limit}`], {}));
+  }
 });
 
 test("members that may choose their ciphers need one in common, but not for TLS 1.3", async () => {

@@ -13,6 +13,7 @@ import { cgroupLimitBytes, MemoryGauge } from "./memory.ts";
 import { ClientPorts } from "./client-ports.ts";
 import { Links } from "./links.ts";
 import { FlagError } from "./flags.ts";
+import { peerTlsOf } from "./self-signed-peer.ts";
 import { urlFields, versionFields } from "./start-line.ts";
 import { newWebs } from "./web.ts";
 
@@ -41,10 +42,11 @@ export interface Running {
  * member goes; before clients are served it may wait long, for the others of its cluster.
  */
 export async function serve(
-  config: Config,
+  settings: Config,
   logger: Logger,
   onFatal: (error: unknown) => void,
 ): Promise<Running> {
+  const config = { ...settings, peerTls: peerTlsOf(settings, logger) };
   // The state tells of revisions, and replies are flushed, before the servers exist.
   let onRevision = (_changes: ChangeList): void => {};
   let onRestored = (): void => {};
@@ -90,8 +92,7 @@ export async function serve(
   });
   flush = () => grpc.flushAll();
   const loop = new LoopMeter();
-  const { requests } = pipeline;
-  const network = links.meters;
+  const [{ requests }, network] = [pipeline, links.meters];
   const sources = { member, network, grpc, hub, stats, requests, config, loop, memory };
   const webs = newWebs({ sources, onCall, logger, onError: onFatal });
   const web = new Web(webs.client);
