@@ -144,3 +144,44 @@ test("no file does more than to be refused", async () => {
   );
   await fc.assert(fc.asyncProperty(lines, async (texts) => void (await refusal(texts.join("\n")))));
 });
+
+test("the groups of security stand for the flags of members and of discovery", async () => {
+  const text = `peer-transport-security:
+  cert-file: c
+  key-file: k
+  client-cert-file: cc
+  client-key-file: ck
+  trusted-ca-file: ca
+  client-cert-auth: true
+  allowed-cn: [name]
+  allowed-hostname: [host]
+  skip-client-san-verification: true
+discovery-config:
+  token: t
+  client:
+    endpoints: [e]
+    keepalive-time: 3000000000
+    secure:
+      cert: dc
+      key: dk
+      cacert: da
+      insecure-transport: false
+      insecure-skip-tls-verify: true
+`;
+  const { peerTls, discovery } = makeConfig(await read(text));
+  assert.deepEqual(
+    [peerTls.certFile, peerTls.keyFile, peerTls.clientCertFile, peerTls.clientKeyFile],
+    ["c", "k", "cc", "ck"],
+  );
+  assert.deepEqual([peerTls.trustedCaFile, peerTls.clientCertAuth], ["ca", true]);
+  assert.deepEqual([peerTls.allowedNames, peerTls.allowedHosts], [["name"], ["host"]]);
+  assert.equal(peerTls.skipsClientHosts, true);
+  assert.equal(discovery?.keepAliveMs, 3000);
+  assert.deepEqual(discovery?.secure, {
+    isPlain: false,
+    unverified: true,
+    certFile: "dc",
+    keyFile: "dk",
+    caFile: "da",
+  });
+});
