@@ -1,7 +1,7 @@
 /**
  * Certificates for tests, valid until 2036: `peer`, `other` and `far` were signed by one authority;
  * `other` has another common name and was revoked, `far` is for another address. `stranger` signed
- * itself, and `server`, which is good for servers only.
+ * itself, `server`, which is good for servers only, and `named`, which has a name and no address.
  */
 export const CERTIFICATES = {
   "ca.crt": pem(
@@ -94,6 +94,23 @@ export const CERTIFICATES = {
     "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgbMf4/GvxHQepg59/6o5Yfvp8LqwGZXKa" +
       "8UEkb5M45M2hRANCAAQz/tkBeugcWv1sR+7szVU0JOgyIbbN+yDF0QuviTE5KfzIZkE/JfTNvhIhGRqP" +
       "r9uDmrYgfAh8jMNMYzlTe3Nj",
+  ),
+  "named.crt": pem(
+    "CERTIFICATE",
+    "MIIBrjCCAVSgAwIBAgIUI5cuAH4lku6mzjLf7WEZbgDow1kwCgYIKoZIzj0EAwIwGTEXMBUGA1UEAwwO" +
+      "c3RyYW5nZXIucXVvcmQwHhcNMjYxMTI3MDY0NDI3WhcNMzYxMTIzMDY0NDI3WjAWMRQwEgYDVQQDDAtu" +
+      "YW1lZC5xdW9yZDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGW0QTiyG3sg68TfIb1slCn5Up4n/4zG" +
+      "+LDikAFGl0KNilnOnUXtLdLKedcBOl4OYDoo3180RwMtdP3kNn/lxXijfTB7MB0GA1UdJQQWMBQGCCsG" +
+      "AQUFBwMBBggrBgEFBQcDAjAaBgNVHREEEzARgg8qLnF1b3JkLmludmFsaWQwHQYDVR0OBBYEFJOfyuoc" +
+      "RSI0ZJ28vZcEzLZuiUnSMB8GA1UdIwQYMBaAFN9YBcVV1+aN0FGIQb17Jui/OwkKMAoGCCqGSM49BAMC" +
+      "A0gAMEUCIQCAkEfLochj1LFrnRQWQzAaplyAlLVnCpDRrZpO3jdvZgIgDYO8KZKg+1jGJanrZy+SI/S9" +
+      "8ZJU1bd/lHdpU/y99iA=",
+  ),
+  "named.key": pem(
+    "PRIVATE KEY",
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgw8wJW7JyMuKvwE9J86WLd7BVUQk0eojs" +
+      "kpl+BXm7PbyhRANCAARltEE4sht7IOvE3yG9bJQp+VKeJ/+Mxviw4pABRpdCjYpZzp1F7S3SynnXATpe" +
+      "DmA6KN9fNEcDLXT95DZ/5cV4",
   ),
   "crl.der": Buffer.from(
     "MIHNMHUCAQEwCgYIKoZIzj0EAwIwDTELMAkGA1UEAwwCY2EXDTI2MTEyNjE2MTc0NFoXDTM2MTEyMzE2" +

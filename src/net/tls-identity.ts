@@ -129,9 +129,15 @@ export class TlsIdentity {
       });
       server.on("secureConnection", (socket) => {
         socket.on("error", () => raw.destroy());
-        void this.#refusal(socket, { asks }).then((error) => {
+        if (!asks) {
+          admit(socket, "unknown");
+          return;
+        }
+        // Not later: of a client that is gone by then there is none.
+        const certificate = socket.getPeerCertificate(true);
+        void this.#refusal(socket, certificate).then((error) => {
           if (error === undefined) admit(socket, "unknown");
-          else reject(error.message, socket, namesOf(socket.getPeerCertificate()));
+          else reject(error.message, socket, namesOf(certificate));
         });
       });
       server.emit("connection", raw);
@@ -139,9 +145,10 @@ export class TlsIdentity {
   }
 
   /** Why a client is not let in, although its certificate is good. */
-  async #refusal(socket: TLSSocket, { asks }: { asks: boolean }): Promise<Error | undefined> {
-    if (!asks) return undefined;
-    const certificate = socket.getPeerCertificate(true);
+  async #refusal(
+    socket: TLSSocket,
+    certificate: DetailedPeerCertificate,
+  ): Promise<Error | undefined> {
     const { crlFile, skipsClientHosts } = this.#settings;
     try {
       if (!this.#isAllowed(certificate)) return NOT_ALLOWED;

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
+import dns from "node:dns/promises";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,7 +41,7 @@ after(async () => {
 const file = (name: keyof typeof CERTIFICATES): string => join(folder, name);
 
 function settings(
-  who: "peer" | "other" | "far" | "stranger" | "server" | "",
+  who: "peer" | "other" | "far" | "stranger" | "server" | "named" | "",
   more: Partial<TlsSettings> = {},
 ) {
   return {
@@ -165,6 +167,29 @@ function raw(url: string, who: Parameters<typeof settings>[0], more: object): Pr
     socket.on("close", () => resolve(received));
   });
 }
+
+test("a client whose connection ends while its names are looked up is told of, too", async () => {
+  const url = await listen(settings("peer", { trustedCaFile: file("stranger.crt") }));
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<string[]>()];
+  const { reverse } = dns;
+  dns.reverse = () => {
+    asked.resolve();
+    return answered.promise;
+  };
+  syncBuiltinESMExports();
+  const before = lines.length;
+  const answer = raw(url, "named", {});
+  await asked.promise;
+  ports.at(-1)!.close();
+  assert.equal(await answer, "");
+  await new Promise((done) => setImmediate(done));
+  answered.resolve(["elsewhere.invalid"]);
+  dns.reverse = reverse;
+  syncBuiltinESMExports();
+  while (lines.length === before) await new Promise((done) => setTimeout(done, 5));
+  const why = 'tls: "127.0.0.1" does not match any of DNSNames ["*.quord.invalid"]';
+  assert.deepEqual(told(), ["warn", why, "", { ips: [], dns: ["*.quord.invalid"] }]);
+});
 
 test("what is no TLS is told, but not a port that is only looked for", async () => {
   const { port } = new URL(await listen(settings("peer")));
