@@ -52,7 +52,11 @@ function tlsOptions(raw: Socket, address: Address, tls: ClientTls): ConnectionOp
   if (isIP(name) === 0) options.servername = name;
   if (tls.certificate !== undefined) options.cert = tls.certificate;
   if (tls.key !== undefined) options.key = tls.key;
-  if (tls.authorities !== undefined) options.ca = [tls.authorities].flat();
+  if (tls.authorities !== undefined) {
+    options.ca = [tls.authorities].flat();
+    // Whoever is in it is trusted, though another one signed it.
+    options.allowPartialTrustChain = true;
+  }
   return options;
 }
 

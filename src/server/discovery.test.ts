@@ -116,6 +116,7 @@ test("discovery goes out in clear text or by TLS, as it is asked to", async () =
 
 test("a meeting place is believed who it is only by its certificate", async () => {
   assert.equal(await meet(secure, CA), SELF);
+  assert.equal(await meet(secure, `--discovery-cacert=${file("peer.crt")}`), SELF);
   assert.equal(await meet(secure, "--discovery-insecure-skip-tls-verify"), SELF);
   const unknown = /deadline exceeded|unknown authority/;
   assert.match(await meet(secure, TLS, "--discovery-request-timeout=300ms"), unknown);
