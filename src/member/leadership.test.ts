@@ -13,7 +13,7 @@ function newWorld(
   let leadership: Leadership | undefined;
   const lines: string[] = [];
   const asked: bigint[] = [];
-  const raft = { lead: 1n, electionElapsed: 0, campaigns: [] as number[] };
+  const raft = { lead: 1n, electionElapsed: 0, campaigns: [] as number[], ticks: 0 };
   const members = [1n, 2n, 3n, 4n].map((id) => ({ id, isLearner: id === 4n }));
   const time = {
     now: () => now,
@@ -22,6 +22,7 @@ function newWorld(
   const parts = {
     memberId,
     preVote,
+    electionTickAdvance: true,
     state: {
       members: {
         list: () => members,
@@ -34,6 +35,7 @@ function newWorld(
         softState: { lead: raft.lead, role: "follower" },
         electionElapsed: raft.electionElapsed,
       }),
+      tick: () => raft.ticks++,
       forgetLeader: () => (raft.lead = 0n),
       campaign: () => raft.campaigns.push(now),
       transferLeader: (to: bigint) => {
@@ -150,4 +152,18 @@ test("a leader without a quorum of connections doubts it, too", () => {
     leadership.confirmed(leadership.stops);
     assert.equal(leadership.isFresh, isFresh);
   }
+});
+
+test("one that starts and reaches two peers waits for two ticks of an election timeout", async () => {
+  const { leadership, raft, lines } = newWorld({ 2: 9, 3: 9 });
+  await leadership.advanceElection();
+  assert.equal(raft.ticks, ELECTION_MS / 100 - 2);
+  assert.deepEqual(lines, ["initialized peer connections; fast-forwarding election ticks"]);
+});
+
+test("one that reaches fewer waits for all of it", async () => {
+  const { leadership, raft, now } = newWorld({ 2: 9 });
+  await leadership.advanceElection();
+  assert.equal(raft.ticks, 0);
+  assert.ok(now() > 5000 && now() <= 5100, `${now()} ms`);
 });

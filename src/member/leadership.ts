@@ -10,6 +10,10 @@ const FRESH_TICKS = 3;
 /** Pause between two attempts to reach the leader (etcd: as long). */
 const RETRY_MS = 50;
 
+/** How long a restarted member looks for two active peers, and how often (etcd: `adjustTicks`). */
+const PEERS_LOOK_MS = 5000;
+const PEERS_LOOK_EVERY_MS = 50;
+
 /** A candidate that misses its leader tries so often before its usual time comes. */
 const EARLY_CAMPAIGNS = 5;
 /** Parts of the election timeout between those, and between two candidates' first. */
@@ -30,6 +34,8 @@ export interface LeadershipOptions {
   readonly tickMs: number;
   readonly electionMs: number;
   readonly preVote: boolean;
+  /** Whether a member that restarts may campaign sooner (`--initial-election-tick-advance`). */
+  readonly electionTickAdvance: boolean;
   readonly requestTimeoutMs: number;
   readonly isStopped: () => boolean;
   /** Raft was told something: it may have work to hand out. */
@@ -174,6 +180,42 @@ export class Leadership {
       await time.sleep(RETRY_MS);
     }
     return fail("timeout");
+  }
+
+  /**
+   * Once two peers are reached, one that starts need not be silent for a whole election timeout
+   * before it campaigns: if there is a leader, it is heard of at the next heartbeat.
+   */
+  async advanceElection(): Promise<void> {
+    const { state, node, time, lines, text, wake, isStopped } = this.#options;
+    const { memberId, electionTickAdvance, electionMs, tickMs } = this.#options;
+    if (!electionTickAdvance) return;
+    const until = time.now() + PEERS_LOOK_MS;
+    const active = () => this.#connected(state.members.list().map(({ id }) => id)).length;
+    while (active() < 2) {
+      if (isStopped() || time.now() > until) return;
+      await time.sleep(PEERS_LOOK_EVERY_MS);
+    }
+    const ticks = Math.floor(electionMs / tickMs) - 2;
+    lines.info("initialized peer connections; fast-forwarding election ticks", {
+      "local-member-id": idToHex(memberId),
+      "forward-ticks": ticks,
+      "forward-duration": text.duration(ticks * tickMs),
+      "election-ticks": ticks + 2,
+      "election-timeout": text.duration((ticks + 2) * tickMs),
+      "active-remote-members": active(),
+    });
+    for (let tick = ticks; tick > 0; tick--) node.tick();
+    wake();
+  }
+
+  /** A member alone in its cluster elects itself as soon as it has applied who is in it. */
+  electAlone(): void {
+    const { node, state } = this.#options;
+    const { applied, commit, softState, configuration } = node.status();
+    const isAlone = configuration.voters.incoming.length === 1;
+    if (!isAlone || state.members.list().length !== 1) return;
+    if (applied === commit && softState.role === "follower") node.campaign();
   }
 
   /** The process of a member is gone. */

@@ -14,6 +14,7 @@ import type { MemoryStorage, RawNode, SoftState } from "../raft/index.ts";
 import { Applier } from "./applier.ts";
 import { type AutoCompactionMode, AutoCompactor } from "./auto-compactor.ts";
 import { ClusterLines } from "./cluster-lines.ts";
+import { Beats } from "./beats.ts";
 import { Compactor } from "./compactor.ts";
 import { CorruptionChecker } from "./corruption.ts";
 import { HeartbeatWatch } from "./heartbeat-watch.ts";
@@ -26,6 +27,7 @@ import { type ChangeWaiter, MemberChanges } from "./member-changes.ts";
 import { Membership } from "./membership.ts";
 import { Meters } from "./meters.ts";
 import { PageKeeper } from "./page-keeper.ts";
+import { Peers } from "./peers.ts";
 import type { NetworkPort, Ports } from "./ports.ts";
 import { Proposals, type ProposalWaiter } from "./proposals.ts";
 import { ReadRounds } from "./read-rounds.ts";
@@ -112,10 +114,6 @@ const APPLY_GAP_PRIORITY_MAX = 2 * APPLY_GAP_MAX;
 /** What the member tells the cluster of itself is said again after this, when it was refused. */
 const PROPOSE_AGAIN_MS = 50;
 
-/** How long a restarted member looks for two active peers, and how often (etcd: `adjustTicks`). */
-const PEERS_LOOK_MS = 5000;
-const PEERS_LOOK_EVERY_MS = 50;
-
 /** A removed member goes on for this long, so that others hear what it has (etcd: 1 s). */
 const REMOVED_MS = 1000;
 
@@ -157,13 +155,11 @@ export class Member {
   readonly #sentSnapshots: SentSnapshots;
   readonly #receivedSnapshots: ReceivedSnapshots;
   readonly #clusterLines: ClusterLines;
-  /** Those whom the links know. */
-  readonly #peers = new Set<bigint>();
+  readonly #peers: Peers;
+  readonly #beats: Beats;
   readonly requestTimeoutMs: number;
   #isStarted = false;
   #wakeScheduled = false;
-  /** By their interval in milliseconds. */
-  readonly #repeated = new Map<number, (() => void)[]>();
   #stopped = false;
 
   constructor(options: MemberOptions) {
@@ -181,6 +177,12 @@ export class Member {
     this.#own = Slicer.alone(ports);
     this.network = ports.connect(new Inbox(ids, () => this.#inboxParts()));
     this.#clusterLines = new ClusterLines({ ids, members: this.state.members, lines: ports.lines });
+    this.#peers = new Peers({ memberId: ids.memberId, state: this.state, network: this.network });
+    this.#beats = new Beats({
+      time: ports.time,
+      isStopped: () => this.#stopped,
+      spawn: (work) => this.spawn(work),
+    });
     this.leadership = this.#newLeadership();
     this.#heartbeats = new HeartbeatWatch({
       ...ports,
@@ -601,7 +603,7 @@ export class Member {
 
   /** Compares this member with the others before it starts; answers why it must not. */
   checkInitially(): Promise<string | undefined> {
-    this.#connect();
+    this.#peers.follow();
     return this.corruption.checkInitially();
   }
 
@@ -609,7 +611,7 @@ export class Member {
   start(): void {
     this.#isStarted = true;
     this.#clusterLines.recovered();
-    this.#connect();
+    this.#peers.follow();
     this.leadership.ticked();
     this.every(this.#config.tickMs, () => this.#tick());
     this.every(this.#config.batchIntervalMs, () => this.#pages.beat() && this.#applier.wake());
@@ -618,63 +620,16 @@ export class Member {
     if (this.#config.autoCompactionRetention > 0) this.#startAutoCompactor();
     this.#startCorruptionChecks();
     this.versions.start();
-    this.spawn(this.#advanceElection());
+    this.spawn(this.leadership.advanceElection());
     this.#wake();
-  }
-
-  #connect(): void {
-    for (const peer of this.state.members.list()) this.#setPeer(peer);
-  }
-
-  #setPeer({ id, peerUrls }: { readonly id: bigint; readonly peerUrls: readonly string[] }): void {
-    if (id === this.ids.memberId) return;
-    this.#peers.add(id);
-    this.network.setPeer(id, peerUrls);
-  }
-
-  #removePeer(id: bigint): void {
-    this.#peers.delete(id);
-    this.network.removePeer(id);
   }
 
   /** The state is that of a snapshot. */
   #onInstalled(): void {
     this.#clusterLines.recovered();
-    const members = this.state.members.list();
-    for (const id of this.#peers) {
-      if (!members.some((member) => member.id === id)) this.#removePeer(id);
-    }
-    for (const member of members) this.#setPeer(member);
+    this.#peers.follow();
     this.#options.onRestored?.();
     this.#onApplied();
-  }
-
-  /**
-   * Once two peers are reached, one that starts need not be silent for a whole election timeout
-   * before it campaigns: if there is a leader, it is heard of at the next heartbeat.
-   */
-  async #advanceElection(): Promise<void> {
-    const { electionTickAdvance, electionMs, tickMs } = this.#config;
-    if (!electionTickAdvance) return;
-    const until = this.now() + PEERS_LOOK_MS;
-    const isActive = ({ id }: { id: bigint }) => this.network.activeSince(id) !== undefined;
-    const countActive = () => this.state.members.list().filter(isActive).length;
-    while (countActive() < 2) {
-      if (this.#stopped || this.now() > until) return;
-      await this.#ports.time.sleep(PEERS_LOOK_EVERY_MS);
-    }
-    const ticks = Math.floor(electionMs / tickMs) - 2;
-    const { lines, text } = this.#ports;
-    lines.info("initialized peer connections; fast-forwarding election ticks", {
-      "local-member-id": idToHex(this.ids.memberId),
-      "forward-ticks": ticks,
-      "forward-duration": text.duration(ticks * tickMs),
-      "election-ticks": ticks + 2,
-      "election-timeout": text.duration((ticks + 2) * tickMs),
-      "active-remote-members": countActive(),
-    });
-    for (let tick = ticks; tick > 0; tick--) this.#node.tick();
-    this.#wake();
   }
 
   #startAutoCompactor(): void {
@@ -815,22 +770,9 @@ export class Member {
     this.#ports.time.soon(() => this.spawn(this.slicer.run(begin())));
   }
 
-  /** Repeats work until the member stops. What has the same interval wakes an idle member once. */
+  /** Repeats work until the member stops. */
   every(ms: number, work: () => void): void {
-    const works = this.#repeated.get(ms);
-    if (works !== undefined) {
-      works.push(work);
-      return;
-    }
-    this.#repeated.set(ms, [work]);
-    this.spawn(this.#repeat(ms));
-  }
-
-  async #repeat(ms: number): Promise<void> {
-    while (!this.#stopped) {
-      await this.#ports.time.sleep(ms);
-      for (const work of this.#repeated.get(ms)!) if (!this.#stopped) work();
-    }
+    this.#beats.every(ms, work);
   }
 
   #tick(): void {
@@ -876,19 +818,11 @@ export class Member {
   }
 
   #feed(): void {
-    if (!this.leadership.isKnown) this.#maybeCampaign();
+    if (!this.leadership.isKnown) this.leadership.electAlone();
     if (!this.#canFeed()) return;
     this.#changes.offer((change) => this.#node.proposeConfChange(change));
     if (!this.#proposals.hasGathered || this.#replica.isWriting) return;
     this.#proposals.offer(this.#leadsIn(), (datas) => this.#node.propose(datas));
-  }
-
-  /** A member alone in its cluster elects itself as soon as it has applied who is in it. */
-  #maybeCampaign(): void {
-    const { applied, commit, softState, configuration } = this.#node.status();
-    const isAlone = configuration.voters.incoming.length === 1;
-    if (!isAlone || this.state.members.list().length !== 1) return;
-    if (applied === commit && softState.role === "follower") this.#node.campaign();
   }
 
   #onSoftState(soft: SoftState): void {
@@ -927,10 +861,10 @@ export class Member {
     const { id, error, set, removed } = change;
     this.#clusterLines.changed(change);
     this.#changes.settle(id, error);
-    if (set !== undefined) this.#setPeer(set);
+    if (set !== undefined) this.#peers.set(set);
     if (removed === undefined) return;
     // One that was removed itself goes on for a moment, so that the others hear what it has.
-    if (removed.id !== this.ids.memberId) this.#removePeer(removed.id);
+    if (removed.id !== this.ids.memberId) this.#peers.remove(removed.id);
     else void this.#ports.time.sleep(REMOVED_MS).then(() => this.#options.onRemoved?.());
   }
 
