@@ -33,3 +33,4 @@ export { type ChangeOutcome, isRefused } from "./membership.ts";
 export type { ProposalWaiter } from "./proposals.ts";
 export type { ReadWaiter } from "./reads.ts";
 export { resumable, Slicer } from "./slices.ts";
+export { dialTimeoutMs, requestTimeoutMs } from "./timeouts.ts";

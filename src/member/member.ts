@@ -38,6 +38,7 @@ import { Replica } from "./replica.ts";
 import { SentSnapshots } from "./sent-snapshots.ts";
 import { Slicer } from "./slices.ts";
 import { SpaceKeeper } from "./space-keeper.ts";
+import { requestTimeoutMs } from "./timeouts.ts";
 import { VersionMonitor } from "./version-monitor.ts";
 
 export interface MemberConfig {
@@ -172,7 +173,7 @@ export class Member {
     this.#config = config;
     this.#node = node;
     this.#ports = ports;
-    this.requestTimeoutMs = 5000 + 2 * config.electionMs;
+    this.requestTimeoutMs = requestTimeoutMs(config.electionMs);
     this.slicer = Slicer.shared(ports);
     this.#own = Slicer.alone(ports);
     this.network = ports.connect(new Inbox(ids, () => this.#inboxParts()));

@@ -10,7 +10,7 @@ import {
   type UrlsMap,
 } from "../cluster/index.ts";
 import { clusterId, memberId } from "../keys/index.ts";
-import type { LogLines } from "../member/index.ts";
+import { dialTimeoutMs, type LogLines, requestTimeoutMs } from "../member/index.ts";
 import { TlsIdentity } from "../net/index.ts";
 import {
   fetchDowngradeEnabled,
@@ -184,8 +184,8 @@ async function isDowngradeEnabled(
   return false;
 }
 
-/** As etcd's `ReqTimeout` and `PeerDialTimeout`. */
 function wayTo(urls: readonly string[], { electionMs, peerTls }: Config): Way {
   const identity = new TlsIdentity(peerTls);
-  return { urls, identity, timeoutMs: 5000 + 2 * electionMs, dialTimeoutMs: 1000 + electionMs };
+  const timeoutMs = requestTimeoutMs(electionMs);
+  return { urls, identity, timeoutMs, dialTimeoutMs: dialTimeoutMs(electionMs) };
 }

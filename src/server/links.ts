@@ -1,5 +1,5 @@
 import { MIN_CLUSTER_VERSION, SERVER_VERSION } from "../cluster/index.ts";
-import type { PeerInbox } from "../member/index.ts";
+import { dialTimeoutMs, type PeerInbox, requestTimeoutMs } from "../member/index.ts";
 import { TlsIdentity, type TlsSettings } from "../net/index.ts";
 import type { Logger } from "../observe/index.ts";
 import { type Meters, Transport } from "../peer/index.ts";
@@ -7,11 +7,6 @@ import { refusal } from "./bootstrap.ts";
 import type { Config } from "./config.ts";
 import { PeerPort } from "./peer-port.ts";
 import { tlsProblem } from "./tls-problem.ts";
-
-/** For a connection, besides the election timeout (etcd: `PeerDialTimeout`). */
-const DIAL_MS = 1000;
-/** For a request, besides two election timeouts (etcd: `ReqTimeout`). */
-const REQUEST_MS = 5000;
 
 /** The links of a member to its peers: the ports they come to, and how it goes to them. */
 export class Links {
@@ -69,8 +64,8 @@ export class Links {
       peerUrls: advertisePeerUrls,
       version: SERVER_VERSION,
       minClusterVersion: MIN_CLUSTER_VERSION,
-      dialTimeoutMs: DIAL_MS + electionMs,
-      requestTimeoutMs: REQUEST_MS + 2 * electionMs,
+      dialTimeoutMs: dialTimeoutMs(electionMs),
+      requestTimeoutMs: requestTimeoutMs(electionMs),
       ...peerTimes,
       identity: this.#identity,
       lines: this.#logger,
