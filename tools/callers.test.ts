@@ -7,6 +7,7 @@ test("calls of the log learn where they stand, and nothing else changes", () => 
     ['this.#ports.lines.info("a");', 'logPlace(this.#ports.lines, "room/f.ts:1").info("a");'],
     ["(text) => logger.warn(text);", '(text) => logPlace(logger, "room/f.ts:1").warn(text);'],
     ["else this.#lines.warn(x);", 'else logPlace(this.#lines, "room/f.ts:1").warn(x);'],
+    ["this.#lines[level](x);", 'logPlace(this.#lines, "room/f.ts:1")[level](x);'],
     ["f(\n  lines.error(x))", 'f(\n  logPlace(lines, "room/f.ts:2").error(x))'],
   ];
   for (const [source, marked] of cases) {

@@ -7,14 +7,14 @@ import { basename, dirname } from "node:path";
 import type { Plugin } from "esbuild";
 
 const CALL =
-  /(?<![\w$.#?!)\]])((?:[\w$#]+[?!]?\.)*#?(?:logger|lines))\.(debug|info|warn|error|fatal)\(/g;
+  /(?<![\w$.#?!)\]])((?:[\w$#]+[?!]?\.)*#?(?:logger|lines))(\.(?:debug|info|warn|error|fatal)|\[level\])\(/g;
 
 /** The source with its calls of the log marked; lines stay where they are. */
 export function markCallers(source: string, path: string, observe: string): string {
   const file = `${basename(dirname(path))}/${basename(path)}`;
   const marked = source
     .split("\n")
-    .map((line, i) => line.replace(CALL, `logPlace($1, "${file}:${i + 1}").$2(`))
+    .map((line, i) => line.replace(CALL, `logPlace($1, "${file}:${i + 1}")$2(`))
     .join("\n");
   return marked === source ? source : `import { at as logPlace } from "${observe}"; ${marked}`;
 }
