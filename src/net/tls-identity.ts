@@ -79,12 +79,22 @@ export class TlsIdentity {
     return this.#settings.certFile !== "" || this.#settings.keyFile !== "";
   }
 
+  /** Throws when there is an unknown one, with etcd's text. */
+  checkCiphers(): void {
+    ciphersOf(this.#settings.cipherSuites);
+  }
+
   /** Reads all files. Throws when something is wrong with them, with etcd's texts. */
   check(): void {
+    if (this.hasCertificate) this.#checkCertificates();
+    createSecureContext(this.#served.options());
+    createSecureContext(this.#shown.options());
+  }
+
+  #checkCertificates(): void {
     const { certFile, keyFile, clientCertFile, clientKeyFile } = this.#settings;
     const { allowedNames, allowedHosts } = this.#settings;
-    ciphersOf(this.#settings.cipherSuites);
-    if (this.hasCertificate) readKeyPair(certFile, keyFile);
+    readKeyPair(certFile, keyFile);
     if ((clientCertFile === "") !== (clientKeyFile === "")) {
       throw new Error(
         "ClientKeyFile and ClientCertFile must both be present or both absent: " +
@@ -100,8 +110,6 @@ export class TlsIdentity {
           `(cns=${quoted(allowedNames)}, hostnames=${quoted(allowedHosts)})`,
       );
     }
-    createSecureContext(this.#served.options());
-    createSecureContext(this.#shown.options());
   }
 
   /** The server's end: what a `Listener` is to wrap its connections in. */

@@ -28,7 +28,7 @@ export class Links {
 
   /** Opens the ports, where requests wait for `serve`. Rejects when an address cannot be had. */
   async listen(): Promise<void> {
-    this.#checkIdentity();
+    this.#check(() => this.#identity.checkCiphers());
     const { peerTls, listenPeerUrls } = this.#config;
     if (this.#identity.hasCertificate) {
       this.#logger.info("starting with peer TLS", {
@@ -41,12 +41,15 @@ export class Links {
       const where = secure.host || secure.pathname;
       throw refusal(`cannot listen on TLS for ${where}: KeyFile and CertFile are not presented`);
     }
+    this.#port.tellPlain();
+    this.#check(() => this.#identity.check());
     return this.#port.listen();
   }
 
-  #checkIdentity(): void {
+  /** With etcd's text. */
+  #check(work: () => void): void {
     try {
-      this.#identity.check();
+      work();
     } catch (error) {
       throw refusal(tlsProblem(error as Error));
     }

@@ -38,14 +38,20 @@ export class PeerPort {
     this.#readTimeoutMs = options.readTimeoutMs ?? READ_TIMEOUT_MS;
   }
 
+  /** Tells of URLs that a certificate is of no use for. */
+  tellPlain(): void {
+    if (this.#identity?.hasCertificate !== true) return;
+    for (const href of new Set(this.#urls.map((url) => url.href))) {
+      if (!parseAddress(href).secure)
+        this.#logger.warn(PLAIN, { "peer-url": href.replace(/\/$/, "") });
+    }
+  }
+
   /** Rejects when an address cannot be had. */
   async listen(): Promise<void> {
     for (const href of new Set(this.#urls.map((url) => url.href))) {
       const address = parseAddress(href);
       const secure = address.secure ? this.#secure(href) : undefined;
-      if (secure === undefined && this.#identity?.hasCertificate === true) {
-        this.#logger.warn(PLAIN, { "peer-url": href.replace(/\/$/, "") });
-      }
       const listener = new Listener({
         onHttp2: (socket) => socket.end(NO_HTTP2),
         http1: () => (this.#server ??= this.#newServer()),
