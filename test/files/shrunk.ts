@@ -11,10 +11,11 @@ import { freePort, run, startMember } from "../lib/processes.ts";
 const MIB = 1024 * 1024;
 const KEYS = 1200;
 const VALUE = Buffer.alloc(50_000, "v");
-/** Reached while pages still move down, and when there is nothing more to gain. */
+/** Reached when all is committed, while pages still move down, and when there is no more to gain. */
+const LARGE_BYTES = 60 * MIB;
 const KILLED_AT_BYTES = 55 * MIB;
 const SMALL_BYTES = 45 * MIB;
-const SHRINK_TIMEOUT_MS = 60_000;
+const COMMITS_TIMEOUT_MS = 60_000;
 
 const keyOf = (number: number) => Buffer.from(`shrunk/${String(number).padStart(6, "0")}`);
 
@@ -38,9 +39,9 @@ async function empty(client: Client): Promise<void> {
   await client.call(KV.method.compact, { revision, physical: true });
 }
 
-async function until(fileBytes: () => number, bytes: number): Promise<void> {
-  const deadline = performance.now() + SHRINK_TIMEOUT_MS;
-  while (fileBytes() > bytes) {
+async function until(fileBytes: () => number, isIt: (bytes: number) => boolean): Promise<void> {
+  const deadline = performance.now() + COMMITS_TIMEOUT_MS;
+  while (!isIt(fileBytes())) {
     assert.ok(performance.now() < deadline, `the file still has ${fileBytes()} bytes`);
     await sleep(5);
   }
@@ -66,17 +67,16 @@ export async function etcdOpensShrunkFile(parent: string): Promise<void> {
   let member = await startMember("quord", { dir, ports });
   let client = new Client(member.endpoint);
   await fill(client);
-  await sleep(500);
-  assert.ok(fileBytes() > 60 * MIB, `${fileBytes()} bytes`);
+  await until(fileBytes, (bytes) => bytes > LARGE_BYTES);
   await empty(client);
   const before = await contents(client);
-  await until(fileBytes, KILLED_AT_BYTES);
+  await until(fileBytes, (bytes) => bytes <= KILLED_AT_BYTES);
   client.close();
   await member.kill();
   await checkPages(path);
 
   member = await startMember("quord", { dir, ports });
-  await until(fileBytes, SMALL_BYTES);
+  await until(fileBytes, (bytes) => bytes <= SMALL_BYTES);
   await member.stop();
   await checkPages(path);
 
