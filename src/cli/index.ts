@@ -21,7 +21,6 @@ export {
   runProgram,
 } from "./command.ts";
 export { completionCommand } from "./completion.ts";
-export { errnoText, formatDuration } from "../base/index.ts";
 export { FieldLines } from "./fields.ts";
 export {
   boolFlag,

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
-import { quoteText } from "../base/index.ts";
-import { errnoText } from "../cli/index.ts";
+import { quoteText, errnoText } from "../base/index.ts";
 
 /** How a command of the user's went wrong. */
 export interface ChildFailure {

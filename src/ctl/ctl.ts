@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
+import { formatDuration } from "../base/index.ts";
 import {
   EXIT,
   Exit,
   FORMATS,
   type FlagSet,
   type Format,
-  formatDuration,
   type Io,
   LineReader,
   render,

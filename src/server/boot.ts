@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { QUOTA_BYTES_ADVISED_MAX, type State } from "../apply/index.ts";
-import { textToBytes } from "../base/index.ts";
+import { textToBytes, formatDuration } from "../base/index.ts";
 import type { Db } from "../bolt/index.ts";
-import { formatBytes, formatDuration } from "../cli/index.ts";
+import { formatBytes } from "../cli/index.ts";
 import {
   confStateOf,
   idToHex,

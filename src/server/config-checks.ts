@@ -1,6 +1,5 @@
 /** What settings must be, whatever the member does with them: etcd's checks and its texts. */
-import { quoteText } from "../base/index.ts";
-import { formatDuration } from "../cli/index.ts";
+import { quoteText, formatDuration } from "../base/index.ts";
 import type { Features } from "./features.ts";
 import { FLAGS, type Flag, type FlagName } from "./flag-table.ts";
 import { FlagError, type Note, type ParsedFlags, type Say } from "./flags.ts";

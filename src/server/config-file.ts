@@ -3,8 +3,8 @@
  * environment do not count at all.
  */
 import { readFileSync } from "node:fs";
-import { urlProblem } from "../base/index.ts";
-import { errnoText, GoTextError } from "../cli/index.ts";
+import { urlProblem, errnoText } from "../base/index.ts";
+import { GoTextError } from "../cli/index.ts";
 import { type Field, findField, type Group, TOP } from "./config-file-fields.ts";
 import { gatesProblem } from "./features.ts";
 import type { FlagName } from "./flag-table.ts";

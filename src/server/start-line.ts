@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { formatDuration } from "../cli/index.ts";
+import { formatDuration } from "../base/index.ts";
 import { idToHex, SERVER_VERSION, shortVersion } from "../cluster/index.ts";
 import type { Member } from "../member/index.ts";
 import type { Config } from "./config.ts";

@@ -1,4 +1,4 @@
-import { errnoText } from "../cli/index.ts";
+import { errnoText } from "../base/index.ts";
 
 /** Why files of TLS cannot be used, as Go says it. */
 export function tlsProblem(error: NodeJS.ErrnoException): string {

@@ -3,7 +3,8 @@ import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BoltError, type Db } from "../bolt/index.ts";
-import { EXIT, Exit, errnoText } from "../cli/index.ts";
+import { errnoText } from "../base/index.ts";
+import { EXIT, Exit } from "../cli/index.ts";
 import {
   DiskError,
   type FileIo,

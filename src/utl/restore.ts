@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { textToBytes } from "../base/index.ts";
+import { textToBytes, errnoText } from "../base/index.ts";
 import type { Bucket, Db } from "../bolt/index.ts";
-import { EXIT, Exit, errnoText } from "../cli/index.ts";
+import { EXIT, Exit } from "../cli/index.ts";
 import { idToHex, memberToJson } from "../cluster/index.ts";
 import {
   commitTo,

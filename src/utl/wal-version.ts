@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
-import { EXIT, Exit, errnoText } from "../cli/index.ts";
+import { errnoText } from "../base/index.ts";
+import { EXIT, Exit } from "../cli/index.ts";
 import { versionForEntry } from "../cluster/index.ts";
 import { nodeFileIo, readEntries, readWal } from "../disk/index.ts";
 import { holdsLog } from "../wal/index.ts";

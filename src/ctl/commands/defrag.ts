@@ -1,4 +1,5 @@
-import { boolFlag, EXIT, Exit, formatDuration } from "../../cli/index.ts";
+import { formatDuration } from "../../base/index.ts";
+import { boolFlag, EXIT, Exit } from "../../cli/index.ts";
 import { commandDeadline, define } from "../define.ts";
 import { targets } from "../targets.ts";
 

@@ -1,4 +1,5 @@
-import { boolFlag, EXIT, Exit, formatBytes, formatDuration, intFlag } from "../../cli/index.ts";
+import { formatDuration } from "../../base/index.ts";
+import { boolFlag, EXIT, Exit, formatBytes, intFlag } from "../../cli/index.ts";
 import { api, fail } from "../../proto/index.ts";
 import type { Ctl } from "../ctl.ts";
 import { commandDeadline, define, defineSub } from "../define.ts";

@@ -1,5 +1,6 @@
 import { open, rename, rm } from "node:fs/promises";
-import { EXIT, Exit, errnoText, formatBytes, formatDuration, Progress } from "../../cli/index.ts";
+import { errnoText, formatDuration } from "../../base/index.ts";
+import { EXIT, Exit, formatBytes, Progress } from "../../cli/index.ts";
 import type { Client, Deadline, MessageStream } from "../../client/index.ts";
 import type { api } from "../../proto/index.ts";
 import type { Ctl } from "../ctl.ts";

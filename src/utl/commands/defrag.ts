@@ -1,11 +1,11 @@
 import { rename, rm, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Db } from "../../bolt/index.ts";
+import { formatDuration } from "../../base/index.ts";
 import {
   EXIT,
   Exit,
   formatBytes,
-  formatDuration,
   offering,
   type Progress,
   required,
