@@ -24,10 +24,10 @@ function world() {
   };
   const member = is as unknown as Member;
   const [health, probes] = [new Health(member, logger), new Probes(member, logger)];
-  const ask = async (path: string): Promise<Page> => {
-    const [name, query] = path.split("?");
-    const head = { query: new URLSearchParams(query) } as never;
-    return name === "/health" ? health.page(head) : probes.find(name!)!.make(head);
+  const ask = async (url: string): Promise<Page> => {
+    const [path, query] = url.split("?");
+    const head = { path, query: new URLSearchParams(query) } as never;
+    return path === "/health" ? health.page(head) : probes.find(path!)!.make(head);
   };
   return { is, alarms, told, ask };
 }

@@ -1,5 +1,5 @@
 import { quoteText } from "../base/index.ts";
-import { errorPage, type Page, type PageMaker } from "../http/index.ts";
+import { errorPage, type Page, type PageMaker, type RequestHead } from "../http/index.ts";
 import type { Member } from "../member/index.ts";
 import type { Logger } from "../observe/index.ts";
 import { api } from "../proto/index.ts";
@@ -64,33 +64,19 @@ export class Probes {
     const checks = PROBES[probe];
     if (checks === undefined) return undefined;
     if (name === undefined) {
-      const make: PageMaker["make"] = ({ query }) => {
-        const excluded = new Set(query.getAll("exclude").filter((each) => each !== ""));
+      const make: PageMaker["make"] = (head) => {
+        const excluded = new Set(head.query.getAll("exclude").filter((each) => each !== ""));
         const names = Object.keys(checks).filter((each) => !excluded.delete(each));
         if (excluded.size > 0) this.#logMissing(excluded);
-        return this.#run(path, { probe, names, query });
+        return this.#run(probe, names, head);
       };
       return { isGetOnly: true, make };
     }
     if (!Object.hasOwn(checks, name)) return undefined;
-    return {
-      isGetOnly: true,
-      make: ({ query }) => this.#run(path, { probe, names: [name], query }),
-    };
+    return { isGetOnly: true, make: (head) => this.#run(probe, [name], head) };
   }
 
-  async #run(
-    path: string,
-    {
-      probe,
-      names,
-      query,
-    }: {
-      readonly probe: string;
-      readonly names: readonly string[];
-      readonly query: URLSearchParams;
-    },
-  ): Promise<Page> {
+  async #run(probe: string, names: readonly string[], { path, query }: RequestHead): Promise<Page> {
     let text = "";
     let isWell = true;
     for (const name of names) {

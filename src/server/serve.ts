@@ -71,14 +71,8 @@ export async function serve(
   onRestored = () => hub.restored(booted.store);
   const watches = newWatches(hub, { member, memory, config });
   member.every(WATCH_TICK_MS, () => watches.tick(member.now()));
-  const service = new Service({
-    member,
-    watches,
-    limits: limitsOf(config),
-    memory,
-    lines: logger,
-    serviceNames: serviceNames(),
-  });
+  const limits = limitsOf(config);
+  const service = new Service({ member, watches, limits, memory, lines: logger, serviceNames });
   const pipeline = new Pipeline(service);
   member.every(config.electionMs, () => pipeline.lookForLeader());
   const stats = methodStats(config);
@@ -92,7 +86,8 @@ export async function serve(
   });
   flush = () => grpc.flushAll();
   const loop = new LoopMeter();
-  const [{ requests }, network] = [pipeline, links.meters];
+  const { requests } = pipeline;
+  const network = links.meters;
   const sources = { member, network, grpc, hub, stats, requests, config, loop, memory };
   const webs = newWebs({ sources, onCall, logger, onError: onFatal });
   const web = new Web(webs.client);
@@ -199,9 +194,7 @@ async function start({ member }: Booted, config: Config): Promise<void> {
   await member.versionKnown();
 }
 
-function serviceNames(): string[] {
-  return [...new Set([...METHODS.keys()].map((path) => path.split("/")[1]!))].sort();
-}
+const serviceNames = [...new Set([...METHODS.keys()].map((path) => path.split("/")[1]!))].sort();
 
 /** Where the calls of each method are counted, with their times if that is asked for. */
 function methodStats({ metrics }: Config): Map<string, MethodStats> {
