@@ -78,6 +78,9 @@ const ELSEWHERE = new Set([
   "closing peer listener",
   "creating peer listener failed",
   "closing client listener",
+  // Of the first look at the version of a new database, which comes before or after `ready`.
+  "Failed to detect schema version",
+  "failed to update storage version",
 ]);
 
 /** Messages that matter, without time and place; of other text the first line. */
