@@ -21,6 +21,9 @@ import { equalHashes, judge } from "./verdict.ts";
 /** A member that was away for long must need a snapshot. */
 const FLAGS = ["--snapshot-count", "500", "--snapshot-catchup-entries", "100"];
 
+/** Of each member, when a scene went wrong: elections and lost connections of some minutes. */
+const LOG_CHARS = 30_000;
+
 const CONTENDERS: Readonly<Record<string, readonly Program[]>> = {
   etcd: ["etcd", "etcd", "etcd"],
   quord: ["quord", "quord", "quord"],
@@ -86,6 +89,7 @@ async function play(name: string, setting: Setting, scenes: readonly Scene[]): P
     await equalHashes(cluster).catch((error: Error) => found.push(error.message));
     problems.push(...found.map((problem) => `${name}, ${scene.name}: ${problem}`));
     say(`${name}: ${scene.name}: ${found.length === 0 ? "well" : found[0]}`);
+    if (found.length > 0) say(cluster.logs(LOG_CHARS));
   }
   problems.push(...(await judge(cluster, load)).map((problem) => `${name}: ${problem}`));
   say(`${name}: ${load.count} requests; ${problems.length} problems`);
