@@ -2,6 +2,7 @@
 export { type Address, parseAddress } from "./addresses.ts";
 export { DeadlineWatch } from "./deadline-watch.ts";
 export { type OutputSource, writeOutput } from "./write-output.ts";
+export { resetConnection } from "./reset.ts";
 export { Listener, type ListenerOptions, type Protocol } from "./listener.ts";
 export { selfSign, type SelfSigned } from "./self-signed.ts";
 export { tlsText } from "./tls-text.ts";

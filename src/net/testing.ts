@@ -1,3 +1,23 @@
+import type { TlsSettings } from "./tls-identity.ts";
+
+/** Nothing is shown, nobody is asked for anything, and no server trusted. */
+export const NO_TLS_FILES: TlsSettings = {
+  certFile: "",
+  keyFile: "",
+  clientCertFile: "",
+  clientKeyFile: "",
+  trustedCaFile: "",
+  clientCertAuth: false,
+  crlFile: "",
+  allowedNames: [],
+  allowedHosts: [],
+  trustsAnybody: false,
+  skipsClientHosts: false,
+  cipherSuites: [],
+  minVersion: "TLSv1.2",
+  maxVersion: undefined,
+};
+
 /**
  * Certificates for tests, valid until 2036: `peer`, `other` and `far` were signed by one authority;
  * `other` has another common name and was revoked, `far` is for another address. `stranger` signed

@@ -12,6 +12,7 @@ import {
   type Server,
   type TLSSocket,
 } from "node:tls";
+import { carriedBy } from "./reset.ts";
 import { checkKeyPair, readAuthorities } from "./certificates.ts";
 import { ciphersOf } from "./cipher-suites.ts";
 import { type CertificateNames, clientProblem, hostProblem, namesOf } from "./host-names.ts";
@@ -136,6 +137,7 @@ export class TlsIdentity {
         reject(handshakeText(error, { socket, way, raw }), socket);
       });
       server.on("secureConnection", (socket) => {
+        carriedBy(socket, raw);
         socket.on("error", () => raw.destroy());
         if (!asks) {
           admit(socket, "unknown");

@@ -35,6 +35,8 @@ export class Peer {
   /** Whether it was told already that the peer's process is gone. */
   #isGone = false;
   #refusals = 0;
+  /** Since when it was not heard, as a reader found that has not been connected again yet. */
+  #silentSince: number | undefined;
 
   constructor(
     local: Local,
@@ -140,6 +142,10 @@ export class Peer {
       connected: () => {
         this.#isGone = false;
         this.#refusals = 0;
+        this.#renew();
+      },
+      silent: () => {
+        this.#silentSince ??= performance.now() - this.#local.readTimeoutMs;
       },
       refused: () => this.#refused(),
     });
@@ -152,6 +158,25 @@ export class Peer {
     if (this.#readers.some((reader) => reader.isConnected)) return;
     this.#isGone = true;
     this.#local.inbox.reportGone(this.#remote.id);
+  }
+
+  /**
+   * The peer is reached again. What was sent while it could not be waits for TCP to repeat it,
+   * after longer and longer times: the peer shall open its streams anew, as it would by itself
+   * after a silence (members of etcd 3.7 do not, their streams have no read timeout).
+   */
+  #renew(): void {
+    const since = this.#silentSince;
+    if (since === undefined) return;
+    this.#silentSince = undefined;
+    for (const kind of KINDS) {
+      const writer = this.#writers[kind];
+      if (writer === undefined || writer.openedAt >= since) continue;
+      delete this.#writers[kind];
+      writer.reset();
+      this.#local.inbox.reportUnreachable(this.#remote.id);
+      this.#log("warn", "closed TCP streaming connection with remote peer", kind);
+    }
   }
 
   #probe(): void {

@@ -18,6 +18,8 @@ const STREAMS_SINCE = "2.1.0";
 export interface StreamReaderEvents {
   message(m: Message, bytes: number): void;
   connected(): void;
+  /** The stream ended because nothing has come over it for the time of a read. */
+  silent(): void;
   /** Nobody listens at an URL of the peer. */
   refused(): void;
 }
@@ -85,6 +87,7 @@ export class StreamReader {
     if (this.#stop.signal.aborted) return;
     this.#log("warn", "lost TCP streaming connection with remote peer", { error: reason });
     if (reason !== END) status.deactivate(source, "read", reason);
+    if (reason === SILENCE) this.#events.silent();
   }
 
   async #open(url: string): Promise<Stream> {
@@ -163,6 +166,7 @@ export class StreamReader {
 
 const UNSUPPORTED = new Error("unsupported stream type");
 const END = "EOF";
+const SILENCE = "i/o timeout";
 
 /** One connection: its response's head, then messages, or the text of a refusal. */
 class Stream {
@@ -190,7 +194,7 @@ class Stream {
     const { socket } = connection;
     const stop = (): void => this.#fail("stream reader is stopped");
     signal.addEventListener("abort", stop);
-    socket.setTimeout(timeoutMs, () => this.#fail("i/o timeout"));
+    socket.setTimeout(timeoutMs, () => this.#fail(SILENCE));
     socket.on("error", (error) => this.#fail(error.message));
     socket.on("end", () => socket.destroy());
     this.ended = new Promise((resolve) => {

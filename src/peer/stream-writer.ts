@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { resetConnection } from "../net/index.ts";
 import { type Message, Writer } from "../proto/index.ts";
 import type { Encoder } from "./encoders.ts";
 
@@ -44,6 +45,8 @@ export class StreamWriter {
   readonly #encoder: Encoder;
   readonly #timeoutMs: number;
   readonly #events: StreamWriterEvents;
+  /** Monotonic milliseconds. */
+  readonly openedAt = performance.now();
   /** The chunk being gathered, after room for its head. */
   #out = new Writer(BUFFER_BYTES / 8);
   #messages = 0;
@@ -109,6 +112,14 @@ export class StreamWriter {
     else this.#socket.end("0\r\n\r\n");
     // A peer that reads no more would keep it open.
     setTimeout(() => this.#socket.destroy(), CLOSE_MS).unref();
+  }
+
+  /** Ends the connection so that the peer learns of it at once, whatever is still on its way. */
+  reset(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#detach();
+    resetConnection(this.#socket);
   }
 
   /** Whether messages would be lost with the connection. */

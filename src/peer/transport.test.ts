@@ -165,6 +165,8 @@ test("who is silent, or does not read, is given up after the times that were ask
   await once(socket, "data");
   assert.ok(a.lines.kept.some((line) => /^failed to read Raft message.*i\/o timeout/.test(line)));
   assert.ok(performance.now() - begun < 2000, "the default has nothing to do with it");
+  // Who is reached again after a silence would be made to open its streams anew.
+  a.transport.setPeer(0xbn, ["http://127.0.0.1:1"]);
   const reader = connectTo(a);
   reader.write(`GET /raft/stream/msgapp/b HTTP/1.1\r\n${FIELDS.join("\r\n")}\r\n\r\n`);
   await once(reader, "readable");
@@ -174,6 +176,51 @@ test("who is silent, or does not read, is given up after the times that were ask
   assert.ok(performance.now() - begun < 4500, "the default has nothing to do with it");
   for (const end of [socket, reader]) end.destroy();
   silent.close();
+});
+
+/** Hands connections on, to the port of a node: until they are frozen, as a cut network does it. */
+async function relayTo(node: Node): Promise<{ readonly url: string; freeze(): void }> {
+  const { port } = node.server.address() as AddressInfo;
+  const ends: Socket[] = [];
+  const relay = createServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on("error", () => {}).on("close", () => to.destroy());
+      from.pipe(to);
+      ends.push(from);
+    }
+  }).listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  after(() => {
+    relay.close();
+    for (const end of ends) end.destroy();
+  });
+  const freeze = (): void => {
+    for (const end of ends.splice(0)) end.unpipe().resume();
+  };
+  return { url: `http://127.0.0.1:${(relay.address() as AddressInfo).port}`, freeze };
+}
+
+test("a peer that was silent is made to open its streams anew as soon as it is reached", async () => {
+  const a = await start(0xan, CLUSTER, { readTimeoutMs: 3_000 });
+  // As members of etcd are: they wait for TCP to find out.
+  const b = await start(0xbn, CLUSTER, { readTimeoutMs: 600_000 });
+  const [toA, toB] = [await relayTo(a), await relayTo(b)];
+  a.transport.setPeer(b.id, [toB.url]);
+  b.transport.setPeer(a.id, [toA.url]);
+  await linked(a, b);
+  await linked(b, a);
+  toA.freeze();
+  toB.freeze();
+  const opened = () => a.lines.kept.filter((line) => OPENED.test(line)).length;
+  await until(() => opened() === 4);
+  const reset = a.lines.kept.filter((line) => /^closed TCP .*stream-writer-type/.test(line));
+  assert.equal(reset.length, 2, "each of the old ones once");
+  a.transport.send([app(a, b, 1)]);
+  await b.inbox.has(1);
 });
 
 const connectTo = ({ server }: Node): Socket =>

@@ -11,7 +11,7 @@ import { after, before, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { freePort } from "../../test/lib/processes.ts";
 import { TlsIdentity, type TlsSettings } from "../net/index.ts";
-import { CERTIFICATES, REVOKED_SERIAL } from "../net/testing.ts";
+import { CERTIFICATES, NO_TLS_FILES, REVOKED_SERIAL } from "../net/testing.ts";
 import { Logger } from "../observe/index.ts";
 import { fetchVersion, Transport } from "../peer/index.ts";
 import { FakeInbox, transportOptions } from "../peer/testing.ts";
@@ -45,20 +45,10 @@ function settings(
   more: Partial<TlsSettings> = {},
 ) {
   return {
+    ...NO_TLS_FILES,
     certFile: who === "" ? "" : file(`${who}.crt`),
     keyFile: who === "" ? "" : file(`${who}.key`),
-    clientCertFile: "",
-    clientKeyFile: "",
     trustedCaFile: file("ca.crt"),
-    clientCertAuth: false,
-    crlFile: "",
-    allowedNames: [],
-    allowedHosts: [],
-    trustsAnybody: false,
-    skipsClientHosts: false,
-    cipherSuites: [],
-    minVersion: "TLSv1.2" as const,
-    maxVersion: undefined,
     ...more,
   };
 }
