@@ -12,11 +12,11 @@ import {
   type Server,
   type TLSSocket,
 } from "node:tls";
-import { carriedBy } from "./reset.ts";
 import { checkKeyPair, readAuthorities } from "./certificates.ts";
 import { ciphersOf } from "./cipher-suites.ts";
 import { type CertificateNames, clientProblem, hostProblem, namesOf } from "./host-names.ts";
 import type { ListenerOptions } from "./listener.ts";
+import { carriedBy } from "./reset.ts";
 import { normalSerial, revokedSerials } from "./revocation.ts";
 import { notVerified, tlsText, verifyText } from "./tls-text.ts";
 

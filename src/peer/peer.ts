@@ -106,7 +106,7 @@ export class Peer {
   /** The peer has opened a stream; the head of its response has left. */
   attach(kind: StreamKind, socket: Socket): void {
     const { id, status } = this.#remote;
-    this.#drop(kind);
+    this.#drop(kind, "close");
     const encoder =
       kind === "message" ? new MessageEncoder() : new MsgAppEncoder(this.#local.block);
     const timeoutMs = this.#local.writeTimeoutMs;
@@ -171,11 +171,7 @@ export class Peer {
     this.#silentSince = undefined;
     for (const kind of KINDS) {
       const writer = this.#writers[kind];
-      if (writer === undefined || writer.openedAt >= since) continue;
-      delete this.#writers[kind];
-      writer.reset();
-      this.#local.inbox.reportUnreachable(this.#remote.id);
-      this.#log("warn", "closed TCP streaming connection with remote peer", kind);
+      if (writer !== undefined && writer.openedAt < since) this.#drop(kind, "reset");
     }
   }
 
@@ -197,12 +193,15 @@ export class Peer {
     for (const kind of KINDS) this.#writers[kind]?.tick(now);
   }
 
-  /** A stream that comes takes the place of the one before. */
-  #drop(kind: StreamKind): void {
+  /** A stream is given up for another. A reset loses also what was written to the socket. */
+  #drop(kind: StreamKind, how: "close" | "reset"): void {
     const writer = this.#writers[kind];
     if (writer === undefined) return;
-    if (writer.hasMessages) this.#local.inbox.reportUnreachable(this.#remote.id);
-    writer.close();
+    delete this.#writers[kind];
+    if (how === "reset" || writer.hasMessages) {
+      this.#local.inbox.reportUnreachable(this.#remote.id);
+    }
+    writer[how]();
     this.#log("warn", "closed TCP streaming connection with remote peer", kind);
   }
 

@@ -21,7 +21,7 @@ import { equalHashes, judge } from "./verdict.ts";
 /** A member that was away for long must need a snapshot. */
 const FLAGS = ["--snapshot-count", "500", "--snapshot-catchup-entries", "100"];
 
-/** Of each member, when a scene went wrong: elections and lost connections of some minutes. */
+/** Of each member's log, when a scene went wrong; with ETCD_LOG_LEVEL=info elections are in it. */
 const LOG_CHARS = 30_000;
 
 const CONTENDERS: Readonly<Record<string, readonly Program[]>> = {
